@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* All that depends on the processor architecture: system call numbers and argument registers. */
+#ifndef UNDERSPAN_ARCH_H
+#define UNDERSPAN_ARCH_H
+
+#if defined(__TARGET_ARCH_x86)
+
+#define user_syscall(regs) ((long)(regs)->orig_ax)
+#define user_arg2(regs) ((regs)->si)
+
+#define NR_read 0
+#define NR_write 1
+#define NR_poll 7
+#define NR_pread64 17
+#define NR_pwrite64 18
+#define NR_readv 19
+#define NR_writev 20
+#define NR_select 23
+#define NR_nanosleep 35
+#define NR_connect 42
+#define NR_accept 43
+#define NR_sendto 44
+#define NR_recvfrom 45
+#define NR_sendmsg 46
+#define NR_recvmsg 47
+#define NR_fsync 74
+#define NR_fdatasync 75
+#define NR_futex 202
+#define NR_clock_nanosleep 230
+#define NR_epoll_wait 232
+#define NR_pselect6 270
+#define NR_ppoll 271
+#define NR_epoll_pwait 281
+#define NR_accept4 288
+
+#elif defined(__TARGET_ARCH_arm64)
+
+#define user_syscall(regs) ((long)(int)(regs)->syscallno)
+#define user_arg2(regs) ((regs)->regs[1])
+
+#define NR_epoll_pwait 22
+#define NR_read 63
+#define NR_write 64
+#define NR_readv 65
+#define NR_writev 66
+#define NR_pread64 67
+#define NR_pwrite64 68
+#define NR_pselect6 72
+#define NR_ppoll 73
+#define NR_fsync 82
+#define NR_fdatasync 83
+#define NR_futex 98
+#define NR_nanosleep 101
+#define NR_clock_nanosleep 115
+#define NR_accept 202
+#define NR_connect 203
+#define NR_sendto 206
+#define NR_recvfrom 207
+#define NR_sendmsg 211
+#define NR_recvmsg 212
+#define NR_accept4 242
+
+#else
+#error "add the system call numbers of this architecture here"
+#endif
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Records in the ring buffer, shared with Java. */
+#ifndef UNDERSPAN_EVENTS_H
+#define UNDERSPAN_EVENTS_H
+
+#include "ledger.h"
+
+/* Bytes of payload kept at most, by the size of what was moved. */
+enum payload_limits {
+	PAYLOAD_SMALL = 256,
+	PAYLOAD_MEDIUM = 1024,
+	PAYLOAD_LARGE = 8192,
+	TAIL_BYTES = 16,
+};
+
+enum event_type {
+	EVENT_SENT = 1,
+	EVENT_RECEIVED = 2,
+	EVENT_CLOSED = 3,
+};
+
+enum connection_role {
+	ROLE_UNKNOWN = 0, /* open before we looked */
+	ROLE_CLIENT = 1,
+	ROLE_SERVER = 2,
+	ROLE_LISTENER = 3,
+	ROLE_AGENT = 4,
+};
+
+struct event_header {
+	__u16 type;
+	__u16 size_class; /* bytes kept for payload behind the record */
+	__u32 tid;
+	__u64 ns; /* CLOCK_MONOTONIC */
+};
+
+struct endpoint {
+	__u16 family;
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 role;
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+};
+
+struct socket_event {
+	struct event_header header;
+	__u64 cookie;
+	struct endpoint endpoint;
+	struct trace_head head;
+	__u64 begin_ns; /* sent: when the first segment left; received: when its first byte arrived (0: not seen) */
+	__u64 connect_ns;
+	__u64 established_ns;
+	__u64 bytes_in;  /* of the connection, this call included */
+	__u64 bytes_out;
+	__u32 rtt_us;
+	__u32 retransmits;
+	__u32 total;    /* bytes that the call moved */
+	__u32 captured; /* bytes of payload that follow, from the first on */
+	__u32 tail_size;
+	__u32 slot; /* LEDGER_NO_SLOT: the thread has none, ns is zero */
+	__u32 generation;
+	__u32 reserved;
+	__u8 tail[TAIL_BYTES];
+	__u64 ns[LEDGER_KINDS]; /* the thread's account at header.ns */
+};
+
+/* What was lost or not seen, by the hop that lost it; in .bss, mapped by Java. */
+struct loss_counters {
+	__u64 ring_full;
+	__u64 slots_exhausted;
+	__u64 payload_unreadable;
+	__u64 connections_untracked;
+	__u64 arrivals_merged;
+	__u64 events_seen;
+};
+
+struct enrol_args {
+	__u32 agent; /* in: 1 for a thread of the agent itself */
+	__u32 slot;  /* out */
+	__u32 tid;   /* out: thread and process id as the kernel knows them */
+	__u32 tgid;
+};
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Maps and the few helpers that every program of ours needs. */
+#ifndef UNDERSPAN_MAPS_H
+#define UNDERSPAN_MAPS_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "events.h"
+
+struct thread_ref {
+	__u32 slot;
+	__u32 agent;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LEDGER_SLOTS);
+	__type(key, __u32);
+	__type(value, struct slot);
+} ledger SEC(".maps");
+
+/* Thread id as the kernel knows it. Agent threads are here too, without a slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * LEDGER_SLOTS);
+	__type(key, __u32);
+	__type(value, struct thread_ref);
+} threads SEC(".maps");
+
+/* The one process that these programs serve; set by the first enrolment, before anything is attached. */
+__u32 target_tgid;
+__u32 slot_cursor;
+struct loss_counters losses;
+
+/* Clang keeps type information only of what a map, a global or a signature names. */
+const struct socket_event *abi_socket_event;
+const struct enrol_args *abi_enrol_args;
+
+#define COUNT(field) __sync_fetch_and_add(&losses.field, 1)
+
+static __always_inline struct slot *slot_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&ledger, &index);
+}
+
+static __always_inline struct thread_ref *thread_ref_of(__u32 tid)
+{
+	return bpf_map_lookup_elem(&threads, &tid);
+}
+
+/* Closes the open interval of a slot and opens one of another kind. Transitions of one task are
+ * serialised by its run queue's lock, so there is never a second writer.
+ */
+static __always_inline void charge(struct slot *slot, __u32 state, __u64 now)
+{
+	struct account *account = &slot->account;
+	__u32 kind = account->state;
+
+	account->seq++;
+	barrier();
+	if (kind < LEDGER_KINDS)
+		account->ns[kind] += now - account->last_ns;
+	account->state = state;
+	account->last_ns = now;
+	barrier();
+	account->seq++;
+}
+
+/* Takes a free slot for a thread; NULL and counted when there is none near the cursor. */
+static __noinline __u32 take_slot(__u32 tid)
+{
+	for (int i = 0; i < 128; i++) {
+		__u32 index = __sync_fetch_and_add(&slot_cursor, 1) % LEDGER_SLOTS;
+		struct slot *slot = slot_at(index);
+
+		if (slot && __sync_val_compare_and_swap(&slot->owner, 0, tid) == 0)
+			return index;
+	}
+	COUNT(slots_exhausted);
+	return LEDGER_NO_SLOT;
+}
+
+/* Gives a thread a slot, or marks it as the agent's own. Idempotent. */
+static __always_inline struct slot *enrol_thread(__u32 tid, bool agent, __u32 state, __u32 *index)
+{
+	struct thread_ref ref = {.slot = LEDGER_NO_SLOT, .agent = agent};
+	struct thread_ref *known = thread_ref_of(tid);
+	struct slot *slot;
+
+	*index = LEDGER_NO_SLOT;
+	if (known && (known->slot != LEDGER_NO_SLOT || !agent)) {
+		*index = known->slot;
+		return slot_at(known->slot);
+	}
+	if (agent) {
+		bpf_map_update_elem(&threads, &tid, &ref, BPF_ANY);
+		return NULL;
+	}
+	ref.slot = take_slot(tid);
+	slot = slot_at(ref.slot);
+	if (!slot)
+		return NULL;
+	slot->generation++;
+	__builtin_memset(&slot->head, 0, sizeof(slot->head));
+	__builtin_memset(&slot->account, 0, sizeof(slot->account));
+	__builtin_memset(&slot->request, 0, sizeof(slot->request));
+	slot->account.state = state;
+	slot->account.last_ns = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&threads, &tid, &ref, BPF_ANY)) {
+		slot->owner = 0;
+		COUNT(slots_exhausted);
+		return NULL;
+	}
+	*index = ref.slot;
+	return slot;
+}
+
+#endif
