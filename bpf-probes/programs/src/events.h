@@ -75,6 +75,12 @@ struct loss_counters {
 	__u64 events_seen;
 };
 
+struct globals {
+	__u32 target_tgid;
+	__u32 slot_cursor;
+	struct loss_counters losses;
+};
+
 struct enrol_args {
 	__u32 agent; /* in: 1 for a thread of the agent itself */
 	__u32 slot;  /* out */

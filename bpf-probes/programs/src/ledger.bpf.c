@@ -54,7 +54,7 @@ static __always_inline struct slot *ours(struct task_struct *task)
 {
 	struct thread_ref *ref;
 
-	if ((__u32)task->tgid != target_tgid)
+	if ((__u32)task->tgid != globals.target_tgid)
 		return NULL;
 	ref = thread_ref_of(task->pid);
 	return ref ? slot_at(ref->slot) : NULL;
@@ -101,7 +101,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	struct slot *slot, *born;
 	__u32 index;
 
-	if ((__u32)parent->tgid != target_tgid || (__u32)child->tgid != target_tgid)
+	if ((__u32)parent->tgid != globals.target_tgid || (__u32)child->tgid != globals.target_tgid)
 		return 0;
 	ref = thread_ref_of(parent->pid);
 	if (!ref)
@@ -127,7 +127,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct thread_ref *ref;
 	struct slot *slot;
 
-	if ((__u32)task->tgid != target_tgid)
+	if ((__u32)task->tgid != globals.target_tgid)
 		return 0;
 	ref = thread_ref_of(tid);
 	if (!ref)
@@ -150,9 +150,9 @@ int enrol(struct enrol_args *args)
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tgid = id >> 32, tid = (__u32)id, index;
 
-	if (!target_tgid)
-		target_tgid = tgid;
-	if (target_tgid != tgid)
+	if (!globals.target_tgid)
+		globals.target_tgid = tgid;
+	if (globals.target_tgid != tgid)
 		return -1;
 	enrol_thread(tid, args->agent, KIND_CPU, &index);
 	args->slot = index;

@@ -33,16 +33,16 @@ struct {
 	__type(value, struct thread_ref);
 } threads SEC(".maps");
 
-/* The one process that these programs serve; set by the first enrolment, before anything is attached. */
-__u32 target_tgid;
-__u32 slot_cursor;
-struct loss_counters losses;
+/* The one process that these programs serve is set by the first enrolment, before anything is
+ * attached. One variable, so that its place in .bss is known to Java.
+ */
+struct globals globals;
 
-/* Clang keeps type information only of what a map, a global or a signature names. */
-const struct socket_event *abi_socket_event;
-const struct enrol_args *abi_enrol_args;
+/* Never set: clang keeps type information only of what a map, a global or a signature names. */
+const struct socket_event *const volatile abi_socket_event = NULL;
+const struct enrol_args *const volatile abi_enrol_args = NULL;
 
-#define COUNT(field) __sync_fetch_and_add(&losses.field, 1)
+#define COUNT(field) __sync_fetch_and_add(&globals.losses.field, 1)
 
 static __always_inline struct slot *slot_at(__u32 index)
 {
@@ -76,7 +76,7 @@ static __always_inline void charge(struct slot *slot, __u32 state, __u64 now)
 static __noinline __u32 take_slot(__u32 tid)
 {
 	for (int i = 0; i < 128; i++) {
-		__u32 index = __sync_fetch_and_add(&slot_cursor, 1) % LEDGER_SLOTS;
+		__u32 index = __sync_fetch_and_add(&globals.slot_cursor, 1) % LEDGER_SLOTS;
 		struct slot *slot = slot_at(index);
 
 		if (slot && __sync_val_compare_and_swap(&slot->owner, 0, tid) == 0)

@@ -64,7 +64,7 @@ struct wire_record_large {
 
 static __always_inline bool current_is_target(void)
 {
-	return (__u32)(bpf_get_current_pid_tgid() >> 32) == target_tgid;
+	return (__u32)(bpf_get_current_pid_tgid() >> 32) == globals.target_tgid;
 }
 
 static __always_inline void fill_endpoint(struct endpoint *to, struct sock *sk, __u16 role)
@@ -251,7 +251,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	if (result <= 0)
 		return 0;
 	id = bpf_get_current_pid_tgid();
-	if ((__u32)(id >> 32) != target_tgid)
+	if ((__u32)(id >> 32) != globals.target_tgid)
 		return 0;
 	if (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6)
 		return 0;
@@ -337,7 +337,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		fill_event(&record->event, sk, conn, type, total, now, tid, slot, index, begin_ns, \
 			   rtt_us, retransmits);                                                   \
 		fill_payload(&record->event, record->payload, size_class, user, readable);         \
-		bpf_ringbuf_submit(record, 0);                                                     \
+		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                                     \
 	} while (0)
 
 	if (readable <= PAYLOAD_SMALL)
@@ -392,7 +392,7 @@ static __always_inline int on_state(struct sock *sk, int old_state, int new_stat
 		__builtin_memset(event, 0, sizeof(*event));
 		fill_event(event, sk, conn, EVENT_CLOSED, 0, now, 0, NULL, LEDGER_NO_SLOT, now,
 			   tcp ? tcp->srtt_us >> 3 : 0, tcp ? tcp->total_retrans : 0);
-		bpf_ringbuf_submit(event, 0);
+		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 	}
 	return 0;
 }

@@ -1,0 +1,5 @@
+/** The only code with native access: loads, attaches, maps and reads the BPF programs. */
+@NullMarked
+package dev.underspan.host;
+
+import org.jspecify.annotations.NullMarked;
