@@ -1,0 +1,173 @@
+package dev.underspan.host;
+
+import dev.underspan.abi.Layout;
+import dev.underspan.abi.Ledger;
+import java.nio.ByteBuffer;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The kernel side of this process: programs loaded and attached, ledger and events mapped. All of
+ * it ends with {@link #close()} or with the process, however that ends: nothing is pinned.
+ */
+public final class KernelProbes implements AutoCloseable {
+  /** Default size of the ring buffer, bytes. */
+  public static final int DEFAULT_RING_BYTES = 4 << 20;
+
+  private static final int BPF_OBJ_GET_INFO_BY_FD = 15;
+  private static final List<String> SOCKETS =
+      List.of("on_set_state", "on_data_ready", "on_sent", "on_received");
+  private static final List<String> SCHEDULER =
+      List.of("on_exit", "on_fork", "on_wakeup", "on_switch");
+
+  private final LightSkeleton skeleton;
+  private final Ledger ledger;
+  private final ByteBuffer globals;
+  private final @Nullable RingReader events;
+  private final @Nullable ProbeException socketsMissing;
+  private final ThreadLocal<ByteBuffer> enrolArguments =
+      ThreadLocal.withInitial(() -> Native.allocate(Layout.EnrolArgs.SIZE));
+
+  private KernelProbes(
+      LightSkeleton skeleton, int ringBytes, @Nullable ProbeException socketsMissing)
+      throws ProbeException {
+    this.skeleton = skeleton;
+    this.socketsMissing = socketsMissing;
+    this.ledger =
+        new Ledger(
+            Native.mmap(
+                skeleton.map("ledger"),
+                pages(Layout.LEDGER_SLOTS * Layout.Slot.SIZE),
+                0,
+                Native.PROT_READ | Native.PROT_WRITE));
+    this.globals = Native.mmap(skeleton.map("bss"), 4096, 0, Native.PROT_READ);
+    this.events = socketsMissing == null ? new RingReader(skeleton.map("events"), ringBytes) : null;
+  }
+
+  private static long pages(int bytes) {
+    return (bytes + 4095L) & -4096L;
+  }
+
+  /**
+   * Loads and attaches, the whole set first and the ledger alone where the kernel has no socket
+   * tracepoints. The calling thread becomes one of the agent's own, as do threads it starts.
+   *
+   * @param ringBytes size of the ring buffer, a power of two and at least a page
+   * @throws ProbeException when not even the ledger can be had
+   */
+  public static KernelProbes open(int ringBytes) throws ProbeException {
+    if (Integer.bitCount(ringBytes) != 1 || ringBytes < 4096) {
+      throw ProbeException.of(
+          "the ring buffer's size must be a power of two of at least 4096, not " + ringBytes);
+    }
+    ProbeException socketsMissing = null;
+    LightSkeleton skeleton;
+    try {
+      skeleton = LightSkeleton.load("tracing", Map.of("events", ringBytes));
+    } catch (ProbeException e) {
+      if (e.errno() == Native.EPERM || e.errno() == Native.ENOSYS) {
+        throw e; // the same awaits the smaller set
+      }
+      socketsMissing = e;
+      skeleton = LightSkeleton.load("ledger", Map.of());
+    }
+    try {
+      KernelProbes probes = new KernelProbes(skeleton, ringBytes, socketsMissing);
+      probes.enrol(true);
+      for (String program : SCHEDULER) {
+        skeleton.attach(program);
+      }
+      if (socketsMissing == null) {
+        for (String program : SOCKETS) {
+          skeleton.attach(program);
+        }
+      }
+      return probes;
+    } catch (ProbeException | RuntimeException e) {
+      skeleton.close();
+      throw e;
+    }
+  }
+
+  /**
+   * Enrols the calling thread (the carrier, for a virtual one). One system call; to be done once a
+   * thread.
+   *
+   * @param agent true for a thread of the agent: neither it nor the threads it starts are observed
+   * @return its slot, or -1 for an agent thread and when no slot is free (counted by the kernel)
+   */
+  public int enrol(boolean agent) throws ProbeException {
+    ByteBuffer arguments = enrolArguments.get();
+    arguments.putInt(Layout.EnrolArgs.AGENT, agent ? 1 : 0);
+    int result = LightSkeleton.runProgram(skeleton.program("enrol"), arguments);
+    if (result < 0) {
+      throw ProbeException.of("enrolling a thread", -result, "");
+    }
+    return arguments.getInt(Layout.EnrolArgs.SLOT);
+  }
+
+  /** The mapped ledger. */
+  public Ledger ledger() {
+    return ledger;
+  }
+
+  /** Socket events, or null where this kernel has no way for them. */
+  public @Nullable RingReader events() {
+    return events;
+  }
+
+  /** Why there are no socket events; null when there are. */
+  public @Nullable ProbeException socketsMissing() {
+    return socketsMissing;
+  }
+
+  /** What the programs saw and lost so far, by name. */
+  public Map<String, Long> counters() {
+    Map<String, Long> counters = new LinkedHashMap<>();
+    counters.put("events_seen", counter(Layout.LossCounters.EVENTS_SEEN));
+    counters.put("ring_full", counter(Layout.LossCounters.RING_FULL));
+    counters.put("slots_exhausted", counter(Layout.LossCounters.SLOTS_EXHAUSTED));
+    counters.put("payload_unreadable", counter(Layout.LossCounters.PAYLOAD_UNREADABLE));
+    counters.put("connections_untracked", counter(Layout.LossCounters.CONNECTIONS_UNTRACKED));
+    counters.put("arrivals_merged", counter(Layout.LossCounters.ARRIVALS_MERGED));
+    return counters;
+  }
+
+  private long counter(int offset) {
+    return globals.getLong(Layout.Globals.LOSSES + offset);
+  }
+
+  /**
+   * The kernel's own statistics of each program: {run count, run time in nanoseconds}; zero unless
+   * kernel.bpf_stats_enabled is set.
+   */
+  public Map<String, long[]> programStatistics() {
+    Map<String, long[]> statistics = new LinkedHashMap<>();
+    for (List<String> group : List.of(SCHEDULER, SOCKETS)) {
+      for (String program : group) {
+        if (skeleton.has(program)) {
+          // struct bpf_prog_info: run_time_ns at 192, run_cnt at 200.
+          ByteBuffer info = Native.allocate(232);
+          ByteBuffer attributes = Native.allocate(16);
+          attributes.putInt(0, skeleton.program(program)).putInt(4, info.capacity());
+          attributes.putLong(8, Native.address(info));
+          if (Native.bpf(BPF_OBJ_GET_INFO_BY_FD, attributes, info) == 0) {
+            statistics.put(program, new long[] {info.getLong(200), info.getLong(192)});
+          }
+        }
+      }
+    }
+    return statistics;
+  }
+
+  /**
+   * Detaches and frees. The ledger stays mapped, since a thread may be writing to its slot right
+   * now; the memory goes with the process.
+   */
+  @Override
+  public void close() {
+    skeleton.close();
+  }
+}

@@ -1,0 +1,71 @@
+package dev.underspan.host;
+
+import dev.underspan.abi.SocketEvent;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.function.Consumer;
+
+/**
+ * Reads a BPF ring buffer straight from its mapped pages. One reader thread only.
+ *
+ * <p>Layout (kernel/bpf/ringbuf.c): a page with the consumer's position, a page with the
+ * producer's, then the data, mapped twice so that no record wraps. A record's header of 8 bytes has
+ * its length with bit 31 while it is being written and bit 30 when it is to be skipped.
+ */
+public final class RingReader {
+  private static final int PAGE = 4096;
+  private static final int BUSY = 1 << 31;
+  private static final int DISCARD = 1 << 30;
+  private static final int HEADER = 8;
+  private static final VarHandle LONG =
+      MethodHandles.byteBufferViewVarHandle(long[].class, ByteOrder.nativeOrder());
+  private static final VarHandle INT =
+      MethodHandles.byteBufferViewVarHandle(int[].class, ByteOrder.nativeOrder());
+
+  private final ByteBuffer consumer;
+  private final ByteBuffer producer;
+  private final int mask;
+  private final SocketEvent view = new SocketEvent();
+
+  RingReader(int fd, int size) throws ProbeException {
+    consumer = Native.mmap(fd, PAGE, 0, Native.PROT_READ | Native.PROT_WRITE);
+    producer = Native.mmap(fd, PAGE + 2L * size, PAGE, Native.PROT_READ);
+    mask = size - 1;
+  }
+
+  /**
+   * Hands over every record that is complete.
+   *
+   * @return how many
+   */
+  public int drain(Consumer<SocketEvent> sink) {
+    int count = 0;
+    long position = (long) LONG.getVolatile(consumer, 0);
+    long end = (long) LONG.getAcquire(producer, 0);
+    while (position < end) {
+      int at = PAGE + (int) (position & mask);
+      int header = (int) INT.getAcquire(producer, at);
+      if ((header & BUSY) != 0) {
+        break;
+      }
+      int length = header & ~(BUSY | DISCARD);
+      try {
+        if ((header & DISCARD) == 0) {
+          sink.accept(view.wrap(producer, at + HEADER));
+          count++;
+        }
+      } finally {
+        position += (length + HEADER + 7) & ~7;
+        LONG.setRelease(consumer, 0, position);
+      }
+    }
+    return count;
+  }
+
+  void close() {
+    Native.munmap(producer);
+    Native.munmap(consumer);
+  }
+}

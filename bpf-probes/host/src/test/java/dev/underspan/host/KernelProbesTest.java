@@ -1,0 +1,387 @@
+package dev.underspan.host;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.underspan.abi.Layout;
+import dev.underspan.abi.Ledger;
+import dev.underspan.abi.ServerRequest;
+import dev.underspan.abi.SocketEvent;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.NullUnmarked;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/**
+ * In the kernel: known workloads against the ledger and the events. Needs root and fails without.
+ */
+@NullUnmarked
+class KernelProbesTest {
+  private static final long MS = 1_000_000;
+
+  private static KernelProbes probes;
+
+  @BeforeAll
+  static void open() throws Exception {
+    CountDownLatch opened = new CountDownLatch(1);
+    List<Throwable> failures = new ArrayList<>();
+    // Whoever opens becomes the agent's thread, and the test's own must not.
+    Thread opener =
+        new Thread(
+            () -> {
+              try {
+                probes = KernelProbes.open(1 << 20);
+              } catch (Throwable e) {
+                failures.add(e);
+              }
+              opened.countDown();
+            });
+    opener.start();
+    opened.await();
+    assertThat(failures).isEmpty();
+    assertThat(probes.socketsMissing()).isNull();
+  }
+
+  @AfterAll
+  static void close() {
+    if (probes != null) {
+      probes.close();
+    }
+  }
+
+  private interface Work {
+    void run() throws Exception;
+  }
+
+  /** What the ledger says of a piece of work on the calling thread; wall time at index KINDS. */
+  private static long[] measure(Work work) throws Exception {
+    int slot = probes.enrol(false);
+    assertThat(slot).isNotNegative();
+    Ledger ledger = probes.ledger();
+    long[] before = new long[Ledger.KINDS];
+    long[] after = new long[Ledger.KINDS + 1];
+    long start = System.nanoTime();
+    ledger.read(slot, before, start);
+    work.run();
+    long end = System.nanoTime();
+    ledger.read(slot, after, end);
+    for (int kind = 0; kind < Ledger.KINDS; kind++) {
+      after[kind] -= before[kind];
+    }
+    after[Ledger.KINDS] = end - start;
+    return after;
+  }
+
+  private static void assertAddsUp(long[] account) {
+    long sum = 0;
+    for (int kind = 0; kind < Ledger.KINDS; kind++) {
+      assertThat(account[kind]).isNotNegative();
+      sum += account[kind];
+    }
+    assertThat(Math.abs(sum - account[Ledger.KINDS])).isLessThan(MS);
+  }
+
+  @Test
+  void spinningIsProcessorTimeOrTheWaitForOne() throws Exception {
+    long[] account =
+        measure(
+            () -> {
+              long end = System.nanoTime() + 100 * MS;
+              while (System.nanoTime() < end) {
+                Thread.onSpinWait();
+              }
+            });
+    assertAddsUp(account);
+    assertThat(account[Layout.KIND_CPU] + account[Layout.KIND_RUN_QUEUE])
+        .isBetween(99 * MS, account[Ledger.KINDS] + MS);
+    assertThat(account[Layout.KIND_CPU]).isGreaterThan(20 * MS);
+  }
+
+  @Test
+  void processorTimeAgreesWithSchedstat() throws Exception {
+    long[] reported = new long[1];
+    long[] account =
+        measure(
+            () -> {
+              long before = schedstat();
+              long end = System.nanoTime() + 80 * MS;
+              while (System.nanoTime() < end) {
+                Thread.onSpinWait();
+              }
+              Thread.sleep(10);
+              reported[0] = schedstat() - before;
+            });
+    assertThat(Math.abs(account[Layout.KIND_CPU] - reported[0])).isLessThan(5 * MS);
+  }
+
+  private static long schedstat() throws Exception {
+    Thread.sleep(1); // the kernel brings the figure up to date at a switch or a tick
+    String text = Files.readString(Path.of("/proc/thread-self/schedstat"));
+    return Long.parseLong(text.split(" ")[0]);
+  }
+
+  @Test
+  void sleepingIsBlockedTime() throws Exception {
+    long[] account = measure(() -> Thread.sleep(50));
+    assertAddsUp(account);
+    assertThat(account[Layout.KIND_WAIT] + account[Layout.KIND_SLEEP]).isGreaterThan(49 * MS);
+  }
+
+  @Test
+  void contendedMonitorIsBlockedTime() throws Exception {
+    Object lock = new Object();
+    CountDownLatch held = new CountDownLatch(1);
+    Thread holder =
+        new Thread(
+            () -> {
+              synchronized (lock) {
+                held.countDown();
+                try {
+                  Thread.sleep(60);
+                } catch (InterruptedException e) {
+                  Thread.currentThread().interrupt();
+                }
+              }
+            });
+    holder.start();
+    held.await();
+    long[] account =
+        measure(
+            () -> {
+              synchronized (lock) {
+                assertThat(Thread.holdsLock(lock)).isTrue();
+              }
+            });
+    holder.join();
+    assertAddsUp(account);
+    assertThat(account[Layout.KIND_WAIT] + account[Layout.KIND_LOCK]).isGreaterThan(40 * MS);
+  }
+
+  @Test
+  void waitingForASocketIsNetworkTime() throws Exception {
+    try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress());
+        Socket client = new Socket(server.getInetAddress(), server.getLocalPort());
+        Socket accepted = server.accept()) {
+      Thread writer =
+          new Thread(
+              () -> {
+                try {
+                  Thread.sleep(70);
+                  accepted.getOutputStream().write(1);
+                } catch (Exception e) {
+                  throw new IllegalStateException(e);
+                }
+              });
+      InputStream in = client.getInputStream();
+      long[] account =
+          measure(
+              () -> {
+                writer.start();
+                assertThat(in.read()).isEqualTo(1);
+              });
+      writer.join();
+      assertAddsUp(account);
+      assertThat(account[Layout.KIND_NETWORK]).isBetween(60 * MS, account[Ledger.KINDS]);
+    }
+  }
+
+  /** What a test keeps of an event. */
+  private record Seen(
+      int type,
+      int role,
+      int total,
+      String payload,
+      long begin,
+      long ns,
+      long spanId,
+      long traceHigh,
+      long established) {}
+
+  private static synchronized List<Seen> drain(int port) {
+    List<Seen> seen = new ArrayList<>();
+    probes
+        .events()
+        .drain(
+            event -> {
+              if (event.localPort() == port || event.remotePort() == port) {
+                seen.add(keep(event));
+              }
+            });
+    return seen;
+  }
+
+  private static Seen keep(SocketEvent event) {
+    byte[] payload = new byte[event.captured()];
+    event.payload(payload);
+    return new Seen(
+        event.type(),
+        event.role(),
+        event.total(),
+        new String(payload, StandardCharsets.US_ASCII),
+        event.beginNs(),
+        event.ns(),
+        event.hasHead() ? event.spanId() : 0,
+        event.hasHead() ? event.traceIdHigh() : 0,
+        event.establishedNs());
+  }
+
+  @Test
+  void everyRequestIsSeenWithItsSpanAndArrival() throws Exception {
+    int rounds = 211; // prime
+    try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress());
+        Socket client = new Socket(server.getInetAddress(), server.getLocalPort());
+        Socket accepted = server.accept()) {
+      int port = server.getLocalPort();
+      int slot = probes.enrol(false);
+      drain(port);
+      byte[] buffer = new byte[100];
+      List<Seen> events = new ArrayList<>();
+      ServerRequest request = new ServerRequest();
+      for (int i = 1; i <= rounds; i++) {
+        probes.ledger().setHead(slot, 0x1111, 0x2222, i, (byte) 1);
+        client.getOutputStream().write(("ping " + i).getBytes(StandardCharsets.US_ASCII));
+        probes.ledger().clearHead(slot);
+        if (i == rounds) {
+          TimeUnit.MILLISECONDS.sleep(30); // it lies in the socket meanwhile
+        }
+        int length = accepted.getInputStream().read(buffer);
+        assertThat(length).isPositive();
+        assertThat(probes.ledger().readRequest(slot, request)).isTrue();
+        assertThat(request.number).isEqualTo(i);
+        accepted.getOutputStream().write(buffer, 0, length);
+        assertThat(client.getInputStream().read(buffer)).isPositive();
+        events.addAll(drain(port));
+      }
+      assertThat(request.readNs - request.arrivalNs).isBetween(30 * MS, 500 * MS);
+      assertThat(request.establishedNs).isPositive();
+      assertThat(request.remotePort).isEqualTo(client.getLocalPort());
+      assertThat(events).hasSize(4 * rounds);
+      List<Seen> requests =
+          events.stream()
+              .filter(e -> e.type() == Layout.EVENT_SENT && e.role() == Layout.ROLE_CLIENT)
+              .toList();
+      assertThat(requests).hasSize(rounds);
+      for (int i = 1; i <= rounds; i++) {
+        Seen seen = requests.get(i - 1);
+        assertThat(seen.payload()).isEqualTo("ping " + i);
+        assertThat(seen.spanId()).isEqualTo(i);
+        assertThat(seen.traceHigh()).isEqualTo(0x1111);
+        assertThat(seen.begin()).isLessThanOrEqualTo(seen.ns()).isPositive();
+      }
+      assertThat(events)
+          .filteredOn(e -> e.type() == Layout.EVENT_RECEIVED)
+          .hasSize(2 * rounds)
+          .allSatisfy(e -> assertThat(e.begin()).isPositive().isLessThanOrEqualTo(e.ns()));
+    }
+  }
+
+  @Test
+  void agentThreadsAreNeverSeen() throws Exception {
+    try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
+      int port = server.getLocalPort();
+      CountDownLatch done = new CountDownLatch(1);
+      Thread agent =
+          new Thread(
+              () -> {
+                try {
+                  probes.enrol(true);
+                  // A thread that it starts is the agent's too.
+                  Thread child =
+                      new Thread(
+                          () -> {
+                            try (Socket socket = new Socket(server.getInetAddress(), port)) {
+                              socket.getOutputStream().write(new byte[10]);
+                            } catch (Exception e) {
+                              throw new IllegalStateException(e);
+                            }
+                          });
+                  child.start();
+                  child.join();
+                } catch (Exception e) {
+                  throw new IllegalStateException(e);
+                }
+                done.countDown();
+              });
+      agent.start();
+      try (Socket accepted = server.accept()) {
+        done.await();
+        assertThat(drain(port)).filteredOn(e -> e.role() != Layout.ROLE_SERVER).isEmpty();
+        assertThat(accepted.isConnected()).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void aFullBufferIsCounted() throws Exception {
+    try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress());
+        Socket client = new Socket(server.getInetAddress(), server.getLocalPort());
+        Socket accepted = server.accept()) {
+      drain(0);
+      long seenBefore = probes.counters().get("events_seen");
+      long lostBefore = probes.counters().get("ring_full");
+      byte[] large = new byte[8192];
+      int rounds = 101;
+      for (int i = 0; i < rounds; i++) {
+        client.getOutputStream().write(large);
+        accepted.getInputStream().readNBytes(large.length);
+      }
+      long seen = probes.counters().get("events_seen") - seenBefore;
+      long lost = probes.counters().get("ring_full") - lostBefore;
+      int[] kept = new int[1];
+      int port = server.getLocalPort();
+      probes
+          .events()
+          .drain(
+              event -> {
+                if (event.localPort() == port || event.remotePort() == port) {
+                  kept[0]++;
+                }
+              });
+      assertThat(seen).isGreaterThanOrEqualTo(2L * rounds);
+      assertThat(lost).isPositive();
+      assertThat(kept[0] + lost).isEqualTo(seen);
+    }
+  }
+
+  @Test
+  void aSlotIsFreedWithItsThread() throws Exception {
+    int[] slot = new int[1];
+    Thread thread =
+        new Thread(
+            () -> {
+              try {
+                slot[0] = probes.enrol(false);
+              } catch (ProbeException e) {
+                slot[0] = -2;
+              }
+            });
+    thread.start();
+    thread.join();
+    assertThat(slot[0]).isNotNegative();
+    for (int i = 0; i < 2 * Layout.LEDGER_SLOTS; i++) {
+      Thread next = new Thread(() -> enrolUnchecked());
+      next.start();
+      next.join();
+    }
+    assertThat(probes.counters().get("slots_exhausted")).isZero();
+    assertThat(probes.ledger().generation(slot[0])).isGreaterThan(1);
+  }
+
+  private static void enrolUnchecked() {
+    try {
+      probes.enrol(false);
+    } catch (ProbeException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}
