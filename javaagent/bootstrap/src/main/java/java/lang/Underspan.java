@@ -1,0 +1,452 @@
+package java.lang;
+
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.DelayQueue;
+import java.util.concurrent.Delayed;
+import java.util.concurrent.ForkJoinTask;
+import java.util.concurrent.ForkJoinWorkerThread;
+import java.util.concurrent.Future;
+import java.util.concurrent.PriorityBlockingQueue;
+import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
+
+/**
+ * Entry points for advice. It stands in {@code java.lang} because class loaders that delegate
+ * nothing else (OSGi, JBoss Modules) delegate {@code java.*}. Nothing here throws, and everything
+ * is a no-op until a runtime is installed.
+ */
+public final class Underspan {
+  private static volatile UnderspanRuntime runtime;
+
+  /** The request this thread works on; only the outermost layer has one. */
+  private static final ThreadLocal<Request> REQUEST = new ThreadLocal<>();
+
+  /** Set while a ThreadPoolExecutor starts a worker. */
+  private static final ThreadLocal<Boolean> STARTING_WORKER = new ThreadLocal<>();
+
+  private static final String[] NONE = {};
+
+  private Underspan() {}
+
+  private static final class Request {
+    final Object handle;
+    String route;
+
+    Request(Object handle) {
+      this.handle = handle;
+    }
+  }
+
+  /** Installs the runtime, or removes it with null. */
+  public static void install(UnderspanRuntime newRuntime) {
+    runtime = newRuntime;
+  }
+
+  /** Counts a failure inside advice. */
+  public static void adviceFailed(String name, Throwable error) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.adviceFailed(name, error);
+      } catch (Throwable ignored) {
+        // There is nobody left to tell.
+      }
+    }
+  }
+
+  // ---- HTTP server -------------------------------------------------------------------------
+
+  /** Whether a server entry should collect its arguments: a runtime, no outer layer, no agent. */
+  public static boolean serverWanted() {
+    UnderspanRuntime r = runtime;
+    try {
+      return r != null && REQUEST.get() == null && !r.isAgentThread();
+    } catch (Throwable t) {
+      adviceFailed("serverWanted", t);
+      return false;
+    }
+  }
+
+  /** Names of the headers to pass to {@link #serverStart}. */
+  public static String[] propagationFields() {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        String[] fields = r.propagationFields();
+        return fields == null ? NONE : fields;
+      } catch (Throwable t) {
+        adviceFailed("propagationFields", t);
+      }
+    }
+    return NONE;
+  }
+
+  /** Opens a server span on this thread; null when there is none to end. */
+  public static Object serverStart(
+      String component,
+      String method,
+      String scheme,
+      String path,
+      String query,
+      String hostHeader,
+      String clientAddress,
+      int clientPort,
+      int localPort,
+      String protocolVersion,
+      String userAgent,
+      String[] propagationValues) {
+    UnderspanRuntime r = runtime;
+    if (r != null && REQUEST.get() == null) {
+      try {
+        Object handle =
+            r.serverStart(
+                component,
+                method,
+                scheme,
+                path,
+                query,
+                hostHeader,
+                clientAddress,
+                clientPort,
+                localPort,
+                protocolVersion,
+                userAgent,
+                propagationValues);
+        if (handle != null) {
+          Request request = new Request(handle);
+          REQUEST.set(request);
+          return request;
+        }
+      } catch (Throwable t) {
+        adviceFailed("serverStart", t);
+      }
+    }
+    return null;
+  }
+
+  /** Notes the route of the request on this thread; the first one that is not null stays. */
+  public static void serverRoute(String route) {
+    Request request = REQUEST.get();
+    if (request != null && route != null && request.route == null) {
+      request.route = route;
+    }
+  }
+
+  /** Whether the request on this thread still lacks a route. */
+  public static boolean serverRouteWanted() {
+    Request request = REQUEST.get();
+    return request != null && request.route == null;
+  }
+
+  /** The thread lets go of an unfinished request. */
+  public static void serverSuspend(Object opened) {
+    if (opened instanceof Request request) {
+      REQUEST.remove();
+      UnderspanRuntime r = runtime;
+      if (r != null) {
+        try {
+          r.serverSuspend(request.handle);
+        } catch (Throwable t) {
+          adviceFailed("serverSuspend", t);
+        }
+      }
+    }
+  }
+
+  /** Takes a suspended request up again on this thread; null when there is none to take. */
+  public static Object serverResume(Object opened) {
+    UnderspanRuntime r = runtime;
+    if (r != null && opened instanceof Request request && REQUEST.get() == null) {
+      try {
+        REQUEST.set(request);
+        r.serverResume(request.handle);
+      } catch (Throwable t) {
+        adviceFailed("serverResume", t);
+      }
+      return request;
+    }
+    return null;
+  }
+
+  /** Ends what {@link #serverStart} or {@link #serverResume} returned. */
+  public static void serverEnd(Object opened, int status, String route, Throwable error) {
+    if (opened instanceof Request request) {
+      if (REQUEST.get() == request) {
+        REQUEST.remove();
+      }
+      UnderspanRuntime r = runtime;
+      if (r != null) {
+        try {
+          r.serverEnd(request.handle, status, route == null ? request.route : route, error);
+        } catch (Throwable t) {
+          adviceFailed("serverEnd", t);
+        }
+      }
+    }
+  }
+
+  // ---- HTTP client -------------------------------------------------------------------------
+
+  /** Header names and values to add to an outgoing request, or null. */
+  public static String[] clientInject(String scheme, String host, int port) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        return r.isAgentThread() ? null : r.clientInject(scheme, host, port);
+      } catch (Throwable t) {
+        adviceFailed("clientInject", t);
+      }
+    }
+    return null;
+  }
+
+  // ---- context -----------------------------------------------------------------------------
+
+  private static Object context() {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        return r.currentContext();
+      } catch (Throwable t) {
+        adviceFailed("currentContext", t);
+      }
+    }
+    return null;
+  }
+
+  static Object attach(Object context) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        return r.attach(context);
+      } catch (Throwable t) {
+        adviceFailed("attach", t);
+      }
+    }
+    return null;
+  }
+
+  static void detach(Object scope) {
+    UnderspanRuntime r = runtime;
+    if (r != null && scope != null) {
+      try {
+        r.detach(scope);
+      } catch (Throwable t) {
+        adviceFailed("detach", t);
+      }
+    }
+  }
+
+  private static boolean plain(Object task) {
+    return task != null && !(task instanceof UnderspanTask);
+  }
+
+  /** Wraps a task, when a span is current. */
+  public static Runnable wrap(Runnable task) {
+    Object context = plain(task) ? context() : null;
+    return context == null ? task : new UnderspanTask.OfRunnable(task, context);
+  }
+
+  /** Wraps a task, when a span is current. */
+  public static <T> Callable<T> wrap(Callable<T> task) {
+    Object context = plain(task) ? context() : null;
+    return context == null ? task : new UnderspanTask.OfCallable<>(task, context);
+  }
+
+  /** Wraps every task of a collection, when a span is current; order and size stay. */
+  public static <T> Collection<? extends Callable<T>> wrapAll(
+      Collection<? extends Callable<T>> tasks) {
+    if (tasks == null || context() == null) {
+      return tasks;
+    }
+    try {
+      List<Callable<T>> wrapped = new ArrayList<>(tasks.size());
+      for (Callable<T> task : tasks) {
+        wrapped.add(wrap(task));
+      }
+      return wrapped;
+    } catch (Throwable t) {
+      adviceFailed("wrapAll", t);
+      return tasks;
+    }
+  }
+
+  /** Wraps a stage's function of whichever functional type, when a span is current. */
+  public static Object wrapStage(Object function) {
+    Object context = plain(function) ? context() : null;
+    if (context == null) {
+      return function;
+    }
+    if (function instanceof Function<?, ?> f) {
+      return new UnderspanTask.OfFunction<>(f, context);
+    }
+    if (function instanceof BiFunction<?, ?, ?> f) {
+      return new UnderspanTask.OfBiFunction<>(f, context);
+    }
+    if (function instanceof Consumer<?> f) {
+      return new UnderspanTask.OfConsumer<>(f, context);
+    }
+    if (function instanceof BiConsumer<?, ?> f) {
+      return new UnderspanTask.OfBiConsumer<>(f, context);
+    }
+    if (function instanceof Supplier<?> f) {
+      return new UnderspanTask.OfSupplier<>(f, context);
+    }
+    if (function instanceof Runnable f) {
+      return new UnderspanTask.OfRunnable(f, context);
+    }
+    return function;
+  }
+
+  /** Wraps what a thread pool is to execute, unless pool or task would notice. */
+  public static Runnable wrapForPool(Runnable task, BlockingQueue<Runnable> queue) {
+    return task instanceof Future
+            || task instanceof Comparable
+            || task instanceof Delayed
+            || task instanceof CompletableFuture.AsynchronousCompletionTask
+            || queue instanceof PriorityBlockingQueue
+            || queue instanceof DelayQueue
+            || queue == null
+            || queue.getClass().getClassLoader() != null
+        ? task
+        : wrap(task);
+  }
+
+  /** Wraps what a fork-join pool is to execute. */
+  public static Runnable wrapForForkJoin(Runnable task) {
+    return task instanceof ForkJoinTask
+            || task instanceof CompletableFuture.AsynchronousCompletionTask
+        ? task
+        : wrap(task);
+  }
+
+  /** The application's own task: for hooks and handlers that may know its type. */
+  public static Runnable unwrap(Runnable task) {
+    return task instanceof UnderspanTask wrapped ? (Runnable) wrapped.delegate : task;
+  }
+
+  /** {@link #unwrap} for every element, in place. */
+  public static void unwrapAll(List<Runnable> tasks) {
+    if (tasks != null) {
+      for (int i = 0; i < tasks.size(); i++) {
+        tasks.set(i, unwrap(tasks.get(i)));
+      }
+    }
+  }
+
+  /** An object equal to a queued task whether it was wrapped or not. */
+  public static Runnable sought(Runnable task) {
+    return plain(task) && runtime != null ? new UnderspanTask.Sought(task) : task;
+  }
+
+  // ---- connections and threads ---------------------------------------------------------------
+
+  /** A connection was accepted just now. */
+  public static void accepted(int localPort, int remotePort) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.accepted(System.nanoTime(), localPort, remotePort);
+      } catch (Throwable t) {
+        adviceFailed("accepted", t);
+      }
+    }
+  }
+
+  /** Brackets the start of a thread pool's worker. */
+  public static void startingWorker(boolean starting) {
+    if (runtime != null) {
+      if (starting) {
+        STARTING_WORKER.set(Boolean.TRUE);
+      } else {
+        STARTING_WORKER.remove();
+      }
+    }
+  }
+
+  /** A platform thread is about to start; passes on those that the application starts itself. */
+  public static void threadStarting(Thread thread) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        if (!internal(thread) && STARTING_WORKER.get() == null && !r.isAgentThread()) {
+          r.threadStarting(thread);
+        }
+      } catch (Throwable t) {
+        adviceFailed("threadStarting", t);
+      }
+    }
+  }
+
+  private static boolean internal(Thread thread) {
+    if (thread instanceof ForkJoinWorkerThread) {
+      return true;
+    }
+    Class<?> type = thread.getClass();
+    if (type != Thread.class) {
+      // java.util.Timer, InnocuousThread, the HTTP client's selector and the like.
+      ClassLoader loader = type.getClassLoader();
+      if (loader == null || loader == ClassLoader.getPlatformClassLoader()) {
+        return true;
+      }
+    }
+    ThreadGroup group = thread.getThreadGroup();
+    return group == null || group.getParent() == null;
+  }
+
+  /** A virtual thread is about to start. */
+  public static void virtualThreadStarting(Thread thread) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.virtualThreadStarting(thread);
+      } catch (Throwable t) {
+        adviceFailed("virtualThreadStarting", t);
+      }
+    }
+  }
+
+  /** On the carrier: nothing here may lock, allocate or load a class. */
+  public static void carrierMount(Thread virtual) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.carrierMount(virtual);
+      } catch (Throwable t) {
+        adviceFailed("carrierMount", t);
+      }
+    }
+  }
+
+  /** On the carrier: nothing here may lock, allocate, load a class or touch the virtual thread. */
+  public static void carrierUnmount(Thread virtual) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.carrierUnmount(virtual);
+      } catch (Throwable t) {
+        adviceFailed("carrierUnmount", t);
+      }
+    }
+  }
+
+  /** On the virtual thread, its task done. */
+  public static void virtualThreadEnded(Thread virtual) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.virtualThreadEnded(virtual);
+      } catch (Throwable t) {
+        adviceFailed("virtualThreadEnded", t);
+      }
+    }
+  }
+}

@@ -1,0 +1,85 @@
+package java.lang;
+
+/**
+ * What the agent does when advice calls; implemented in the agent's own class loader. Every method
+ * may be called on any application thread. {@link Underspan} catches and counts whatever is thrown.
+ */
+public interface UnderspanRuntime {
+
+  /** Names of the headers that the propagators read, in the order of {@code propagationValues}. */
+  String[] propagationFields();
+
+  /**
+   * A request enters its outermost handler on this thread.
+   *
+   * @return an opaque handle, or null when no span was started
+   */
+  Object serverStart(
+      String component,
+      String method,
+      String scheme,
+      String path,
+      String query,
+      String hostHeader,
+      String clientAddress,
+      int clientPort,
+      int localPort,
+      String protocolVersion,
+      String userAgent,
+      String[] propagationValues);
+
+  /** The request leaves this thread but is not finished (asynchronous servlet). */
+  void serverSuspend(Object handle);
+
+  /** The request continues on this thread, after {@link #serverSuspend}. */
+  void serverResume(Object handle);
+
+  /**
+   * The request is finished: closes the span. Comes on the thread that started or resumed it or,
+   * after {@link #serverSuspend}, on any thread.
+   *
+   * @param status HTTP status, 0 when unknown
+   * @param route low-cardinality pattern that matched, or null
+   * @param error what the handler threw, or null
+   */
+  void serverEnd(Object handle, int status, String route, Throwable error);
+
+  /** The context of the current span, null when there is none. */
+  Object currentContext();
+
+  /** Makes a context current on this thread; the result goes to {@link #detach}. */
+  Object attach(Object context);
+
+  /** Undoes {@link #attach}. */
+  void detach(Object scope);
+
+  /** Header names and values, alternating, to add to an outgoing HTTP request; or null. */
+  String[] clientInject(String scheme, String host, int port);
+
+  /** A TCP connection was taken out of the accept queue. */
+  void accepted(long nanoTime, int localPort, int remotePort);
+
+  /** A platform thread that the application itself starts, just before it is started. */
+  void threadStarting(Thread thread);
+
+  /** A virtual thread, just before it is started. */
+  void virtualThreadStarting(Thread thread);
+
+  /** On the carrier, before the virtual thread is mounted. No lock, allocation or class load. */
+  void carrierMount(Thread virtual);
+
+  /**
+   * On the carrier, after the virtual thread was unmounted; it may already run elsewhere, so only
+   * its id may be read. No lock, allocation or class load.
+   */
+  void carrierUnmount(Thread virtual);
+
+  /** On the virtual thread, after its task has returned. */
+  void virtualThreadEnded(Thread virtual);
+
+  /** Whether the current thread belongs to the agent and must not be observed. */
+  boolean isAgentThread();
+
+  /** An advice failed; the application did not notice. */
+  void adviceFailed(String name, Throwable error);
+}
