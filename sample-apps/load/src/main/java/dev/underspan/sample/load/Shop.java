@@ -20,21 +20,26 @@ public final class Shop implements AutoCloseable {
   private final ShopOptions options;
   private final Map<Service, ChildProcess> services = new EnumMap<>(Service.class);
   private final Map<Service, Integer> ports = new EnumMap<>(Service.class);
-  private final Thread hook = new Thread(this::closeQuietly, "shop-stop");
+  private final Thread hook = new Thread(this::stop, "shop-stop");
+  private final Thread starter;
+  private volatile boolean starting;
   private PostgresLauncher postgres;
   private Duration startTime = Duration.ZERO;
   private boolean closed;
 
   private Shop(ShopOptions options) {
     this.options = options;
+    this.starter = Thread.currentThread();
   }
 
   /** Starts the shop, and returns when every part of it is ready. */
   public static Shop start(ShopOptions options) throws IOException, InterruptedException {
     Shop shop = new Shop(options);
+    shop.starting = true;
     Runtime.getRuntime().addShutdownHook(shop.hook);
     try {
       shop.startAll();
+      shop.starting = false;
       return shop;
     } catch (IOException | InterruptedException | RuntimeException e) {
       try {
@@ -204,7 +209,11 @@ public final class Shop implements AutoCloseable {
     }
   }
 
-  private void closeQuietly() {
+  /** Runs when the JVM ends, which may be before the start is complete. */
+  private void stop() {
+    if (starting) {
+      starter.interrupt();
+    }
     try {
       close();
     } catch (IOException e) {
