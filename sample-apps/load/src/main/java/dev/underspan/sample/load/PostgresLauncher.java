@@ -3,6 +3,8 @@ package dev.underspan.sample.load;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -110,6 +112,10 @@ public final class PostgresLauncher implements AutoCloseable {
     return server.log();
   }
 
+  Path data() {
+    return data;
+  }
+
   List<ProcessHandle> processes() {
     List<ProcessHandle> all = new ArrayList<>(server.descendants());
     all.add(server.handle());
@@ -132,7 +138,11 @@ public final class PostgresLauncher implements AutoCloseable {
   }
 
   private static boolean isRoot() throws IOException {
-    return Files.getAttribute(Path.of("/proc/self"), "unix:uid").equals(0);
+    return uid(Path.of("/proc/self")) == 0;
+  }
+
+  private static int uid(Path path) throws IOException {
+    return (Integer) Files.getAttribute(path, "unix:uid");
   }
 
   private static List<String> unprivileged(String... command) throws IOException {
@@ -162,47 +172,53 @@ public final class PostgresLauncher implements AutoCloseable {
       return home;
     }
     Path unpacked = newDirectory(cache, "unpack-");
-    unpack(archive, unpacked);
-    Path cluster = Files.createDirectory(unpacked.resolve("cluster"));
-    giveToServer(cluster);
-    run(
-        builder(
-            unprivileged(
-                unpacked.resolve("bin/initdb").toString(),
-                "--auth=trust",
-                "--username=postgres",
-                "--encoding=UTF-8",
-                "--no-locale",
-                "--no-sync",
-                "--wal-segsize=1",
-                "--pgdata=" + cluster),
-            cluster));
     try {
+      unpack(archive, unpacked);
+      Path cluster = Files.createDirectory(unpacked.resolve("cluster"));
+      giveToServer(cluster);
+      run(
+          builder(
+              unprivileged(
+                  unpacked.resolve("bin/initdb").toString(),
+                  "--auth=trust",
+                  "--username=postgres",
+                  "--encoding=UTF-8",
+                  "--no-locale",
+                  "--no-sync",
+                  "--wal-segsize=1",
+                  "--pgdata=" + cluster),
+              cluster));
       Files.move(unpacked, home, StandardCopyOption.ATOMIC_MOVE);
-    } catch (IOException e) {
+    } catch (IOException | InterruptedException | RuntimeException e) {
       deleteTree(unpacked);
-      if (!Files.isDirectory(home)) { // else another process was quicker
+      if (!(e instanceof FileSystemException && Files.isDirectory(home))) {
         throw e;
       }
+      // Another process was quicker, and its directory is as good.
     }
     return home;
   }
 
   private static Path newDataDirectory(Path home) throws IOException, InterruptedException {
     Path data = newDirectory(cacheDirectory(), "data-");
-    Files.setPosixFilePermissions(data, PosixFilePermissions.fromString("rwx------"));
-    giveToServer(data);
-    run(builder(unprivileged("cp", "-a", home.resolve("cluster") + "/.", data.toString()), data));
-    return data;
+    try {
+      Files.setPosixFilePermissions(data, PosixFilePermissions.fromString("rwx------"));
+      giveToServer(data);
+      run(builder(unprivileged("cp", "-a", home.resolve("cluster") + "/.", data.toString()), data));
+      return data;
+    } catch (IOException | InterruptedException | RuntimeException e) {
+      deleteTree(data);
+      throw e;
+    }
   }
 
   private static Path cacheDirectory() throws IOException {
+    int user = uid(Path.of("/proc/self"));
     Path cache =
-        Path.of(System.getProperty("java.io.tmpdir"))
-            .resolve("underspan-sample-postgres-" + System.getProperty("user.name"));
+        Path.of(System.getProperty("java.io.tmpdir")).resolve("underspan-sample-postgres-" + user);
     Files.createDirectories(
         cache, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwxr-xr-x")));
-    if (!Files.getOwner(cache).getName().equals(System.getProperty("user.name"))) {
+    if (uid(cache) != user) {
       throw new IOException(cache + " belongs to somebody else");
     }
     return cache;
@@ -280,13 +296,13 @@ public final class PostgresLauncher implements AutoCloseable {
     try {
       String output;
       try (InputStream stream = process.getInputStream()) {
-        output = new String(stream.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+        output = new String(stream.readAllBytes(), StandardCharsets.UTF_8);
       }
       if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
         throw new IOException(builder.command() + " failed:\n" + output);
       }
     } finally {
-      process.destroyForcibly();
+      process.destroyForcibly().onExit().join();
     }
   }
 

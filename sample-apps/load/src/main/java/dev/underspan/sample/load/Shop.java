@@ -18,12 +18,30 @@ import java.util.regex.Pattern;
  */
 public final class Shop implements AutoCloseable {
   private final ShopOptions options;
+
+  /**
+   * Ends the shop's processes if this JVM ends without doing so, even by SIGKILL: then the script's
+   * input ends.
+   */
+  private static final String GUARD =
+      """
+      trap '' INT TERM HUP
+      data=$1; postgres=$2; shift 2
+      read -r line
+      kill -TERM "$@"
+      kill -INT "$postgres"
+      n=0
+      while kill -0 "$postgres" && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done
+      rm -rf -- "$data"
+      """;
+
   private final Map<Service, ChildProcess> services = new EnumMap<>(Service.class);
   private final Map<Service, Integer> ports = new EnumMap<>(Service.class);
   private final Thread hook = new Thread(this::stop, "shop-stop");
   private final Thread starter;
   private volatile boolean starting;
   private PostgresLauncher postgres;
+  private Process guard;
   private Duration startTime = Duration.ZERO;
   private boolean closed;
 
@@ -90,6 +108,7 @@ public final class Shop implements AutoCloseable {
             "--threads",
             Integer.toString(options.pricingThreads())),
         Map.of());
+    startGuard();
     for (Map.Entry<Service, ChildProcess> entry : services.entrySet()) {
       Pattern ready = Pattern.compile(entry.getKey().id() + " ready on port (\\d+)\n");
       Matcher matcher = entry.getValue().await(ready, deadline);
@@ -117,6 +136,18 @@ public final class Shop implements AutoCloseable {
     builder.environment().putAll(environment);
     Path log = options.logDir().resolve(service.id() + ".log");
     services.put(service, ChildProcess.start(service.id(), builder, log));
+  }
+
+  private void startGuard() throws IOException {
+    List<String> command = new ArrayList<>(List.of("sh", "-c", GUARD, "shop-guard"));
+    command.add(postgres().data().toString());
+    command.add(Long.toString(postgres().pid()));
+    services.values().forEach(process -> command.add(Long.toString(process.pid())));
+    guard =
+        new ProcessBuilder(command)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
   }
 
   /** The port of a service on 127.0.0.1. */
@@ -165,7 +196,7 @@ public final class Shop implements AutoCloseable {
     return startTime;
   }
 
-  /** Every process of the shop at this moment, PostgreSQL's workers included. */
+  /** Every process of the shop at this moment, PostgreSQL's workers and the guard included. */
   public List<ProcessHandle> processes() {
     List<ProcessHandle> all = new ArrayList<>();
     for (ChildProcess service : services.values()) {
@@ -174,6 +205,9 @@ public final class Shop implements AutoCloseable {
     }
     if (postgres != null) {
       all.addAll(postgres.processes());
+    }
+    if (guard != null) {
+      all.add(guard.toHandle());
     }
     return all;
   }
@@ -196,6 +230,9 @@ public final class Shop implements AutoCloseable {
                     descendants.getOrDefault(service, List.of()), options.stopGrace())));
     if (postgres != null) {
       postgres.close();
+    }
+    if (guard != null) {
+      guard.destroyForcibly().onExit().join();
     }
     if (Thread.currentThread() != hook) {
       try {
