@@ -229,6 +229,7 @@ public final class Demo {
       line.put("totals", totals);
       print(line);
     } else {
+      out.println();
       out.print(totals.summary());
     }
     return complete;
@@ -253,11 +254,12 @@ public final class Demo {
 
   private void show(LoadDriver.Progress progress) {
     boolean end = progress.done() == progress.total();
-    if (end || progress.done() % Math.max(1, progress.total() / 20) == 0) {
+    if (end || (terminal(2) && progress.done() % Math.max(1, progress.total() / 20) == 0)) {
       err.print(
           String.format(
               Locale.ROOT,
-              "\r%-10s %d of %d requests, %d errors ",
+              "%s%-10s %d of %d requests, %d errors ",
+              terminal(2) ? "\r" : "",
               progress.situation().parameter(),
               progress.done(),
               progress.total(),
@@ -336,14 +338,14 @@ public final class Demo {
       case "always" -> true;
       case "never" -> false;
       default ->
-          System.getenv("NO_COLOR") == null && !"dumb".equals(System.getenv("TERM")) && terminal();
+          System.getenv("NO_COLOR") == null && !"dumb".equals(System.getenv("TERM")) && terminal(1);
     };
   }
 
   /** System.console() says yes for files too from Java 22 on, and no if only stdin is a pipe. */
-  private static boolean terminal() {
+  private static boolean terminal(int descriptor) {
     try {
-      String target = Files.readSymbolicLink(Path.of("/proc/self/fd/1")).toString();
+      String target = Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor)).toString();
       return target.startsWith("/dev/pts/")
           || target.startsWith("/dev/tty")
           || target.equals("/dev/console");

@@ -147,6 +147,9 @@ public record Verdict(
                   || kind == TimeKind.UNKNOWN);
       if (there) {
         charge(buckets, span, TimeKind.NETWORK, peer, entry.getValue());
+      } else if (kind == TimeKind.UNKNOWN && span.callsOut()) {
+        // Nothing is known of it but that it lies between the call and the server's span.
+        charge(buckets, span, TimeKind.NETWORK, null, entry.getValue());
       } else {
         charge(buckets, span, kind, null, entry.getValue());
       }
@@ -313,10 +316,17 @@ public record Verdict(
       case LOCK, WAIT -> blocked(service, bucket, time) + of;
       case SLEEP -> service + " slept " + time + " in Thread.sleep or a timer (" + name + ")" + of;
       case DISK -> service + " waited " + time + " for the disk (" + name + ")" + of;
-      case NETWORK -> service + " waited " + time + " on the network (" + name + ")" + of;
+      case NETWORK ->
+          service
+              + " waited "
+              + time
+              + (example.callsOut() ? " on the way to the server and back (" : " on the network (")
+              + name
+              + ")"
+              + of;
       case IDLE -> service + ": no thread worked on " + name + " for " + time + of;
       case OTHER, UNKNOWN ->
-          service + " spent " + time + " in " + name + ", on what the account does not say" + of;
+          service + " spent " + time + " in " + name + ", on what is not known" + of;
     };
   }
 

@@ -102,13 +102,19 @@ public final class Waterfall {
     heading(out, trace);
     axis(out, scale, labelCells);
     EnumSet<TimeKind> drawn = EnumSet.noneOf(TimeKind.class);
+    boolean measured = trace.spans().stream().anyMatch(span -> TimeAccount.of(span).present());
     for (int i = 0; i < rows.size(); i++) {
       Row row = rows.get(i);
       row(out, row, labelCells, scale, drawn);
       Row next = i + 1 < rows.size() ? rows.get(i + 1) : null;
-      details(out, row, next, labelCells);
+      details(out, row, next, labelCells, measured);
     }
     legend(out, drawn);
+    if (!measured) {
+      // Once, instead of below every span.
+      paint(out, DIM, Text.fit("no span has a time account (underspan.time.*)", width));
+      out.append('\n');
+    }
     return out.toString();
   }
 
@@ -548,12 +554,13 @@ public final class Waterfall {
   }
 
   /** The second line: only what the bar cannot show. */
-  private void details(StringBuilder out, Row row, @Nullable Row next, int labelCells) {
+  private void details(
+      StringBuilder out, Row row, @Nullable Row next, int labelCells, boolean measured) {
     Span span = row.span();
     if (span == null) {
       return;
     }
-    List<String> facts = facts(span, row.orphan(), row.parent());
+    List<String> facts = facts(span, row.orphan(), row.parent(), measured);
     if (facts.isEmpty()) {
       return;
     }
@@ -570,7 +577,8 @@ public final class Waterfall {
     out.append('\n');
   }
 
-  private static List<String> facts(Span span, boolean orphan, @Nullable Span parent) {
+  private static List<String> facts(
+      Span span, boolean orphan, @Nullable Span parent, boolean measured) {
     List<String> facts = new ArrayList<>();
     TimeAccount account = TimeAccount.of(span);
     if (orphan) {
@@ -587,7 +595,7 @@ public final class Waterfall {
       String message = Text.clean(span.status().message());
       facts.add(message.isEmpty() ? "error" : "error: " + message);
     }
-    if (!account.present()) {
+    if (measured && !account.present()) {
       facts.add("no time account");
     }
     long queue = account.queue();

@@ -66,7 +66,7 @@ class VerdictTest {
             .span(2, 1, "b", Span.Kind.SERVER, "GET /", 80_000, 99_000, "time.cpu", 19_000)
             .trace();
     assertThat(Verdict.of(trace).sentence())
-        .isEqualTo("a waited 81 ms on the network (GET), 81 % of 100 ms");
+        .isEqualTo("a waited 81 ms on the way to the server and back (GET), 81 % of 100 ms");
   }
 
   @Test

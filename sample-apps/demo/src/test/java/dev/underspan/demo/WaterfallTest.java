@@ -93,7 +93,7 @@ class WaterfallTest {
     Trace trace = new Traces().span(1, 0, "a", Span.Kind.SERVER, "b", 0, 1_000).trace();
     assertThat(new Waterfall(60, false).render(trace))
         .containsPattern("a b +-{20,}.*1 ms")
-        .contains("no time account");
+        .contains("no span has a time account");
   }
 
   @Test
