@@ -109,6 +109,7 @@ public final class Waterfall {
       Row next = i + 1 < rows.size() ? rows.get(i + 1) : null;
       details(out, row, next, labelCells, measured);
     }
+    out.append('\n');
     legend(out, drawn);
     if (!measured) {
       // Once, instead of below every span.
