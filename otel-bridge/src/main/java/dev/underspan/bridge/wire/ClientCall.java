@@ -1,0 +1,104 @@
+package dev.underspan.bridge.wire;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One request and its response as a client saw them on a connection. All times are CLOCK_MONOTONIC
+ * nanoseconds.
+ *
+ * @param connection the connection
+ * @param firstOnConnection true for the first call of a connection we watched from its start
+ * @param startNs when the first send of the request began
+ * @param requestEndNs when the last send of the request began
+ * @param firstByteNs when the first response byte reached the socket, or was read if that is not
+ *     known; 0 = no response
+ * @param endNs when the last read of the response happened, or the connection closed
+ * @param parent the span current at the first send
+ * @param bytesOut request bytes on this connection, framing included
+ * @param bytesIn response bytes on this connection, framing included
+ * @param accountBegin account of the first send
+ * @param accountEnd account of the last read
+ * @param rttMicrosBegin round trip time at the first send, microseconds
+ * @param rttMicrosEnd round trip time at the last read, microseconds
+ * @param retransmitsBegin the connection's retransmitted segments at the first send
+ * @param retransmitsEnd the connection's retransmitted segments at the last read
+ * @param errorType an HTTP status of 400 or more, a SQLSTATE, {@code connection_closed}, or {@code
+ *     _OTHER} for an error whose code was not among the captured bytes
+ * @param complete false if the connection closed before the response ended
+ * @param details what is specific to the protocol
+ */
+public record ClientCall(
+    ConnectionInfo connection,
+    boolean firstOnConnection,
+    long startNs,
+    long requestEndNs,
+    long firstByteNs,
+    long endNs,
+    @Nullable TraceHead parent,
+    long bytesOut,
+    long bytesIn,
+    @Nullable Object accountBegin,
+    @Nullable Object accountEnd,
+    int rttMicrosBegin,
+    int rttMicrosEnd,
+    int retransmitsBegin,
+    int retransmitsEnd,
+    @Nullable String errorType,
+    boolean complete,
+    Details details) {
+
+  /** The {@link #errorType} of a call cut off by the end of its connection. */
+  public static final String CONNECTION_CLOSED = "connection_closed";
+
+  /** What is specific to a protocol. */
+  public sealed interface Details permits Http, Sql {}
+
+  /**
+   * An HTTP/1.x exchange.
+   *
+   * @param method request method
+   * @param target request target as sent
+   * @param targetTruncated true if the captured bytes ended inside the target
+   * @param host Host header
+   * @param version protocol version of the request, e.g. {@code 1.1}; empty if not captured
+   * @param statusCode final status, 0 = not seen
+   * @param injected the span named by a traceparent request header
+   */
+  public record Http(
+      String method,
+      String target,
+      boolean targetTruncated,
+      @Nullable String host,
+      String version,
+      int statusCode,
+      @Nullable TraceHead injected)
+      implements Details {}
+
+  /**
+   * A PostgreSQL statement.
+   *
+   * @param text statement as sent, at most 8 KiB; empty if it was prepared before we watched
+   * @param textTruncated true if {@code text} is not the whole statement
+   * @param sanitised {@code text} without literals and comments
+   * @param operation first keyword, upper case; null if unknown
+   * @param target main table as written; null if not simply found
+   * @param database from the startup message; null if it was not seen
+   * @param user from the startup message; null if it was not seen
+   * @param sqlState SQLSTATE of the error response; null if none was seen
+   */
+  public record Sql(
+      String text,
+      boolean textTruncated,
+      String sanitised,
+      @Nullable String operation,
+      @Nullable String target,
+      @Nullable String database,
+      @Nullable String user,
+      @Nullable String sqlState)
+      implements Details {}
+
+  /** {@code http} or {@code postgresql}. */
+  public String protocol() {
+    return details instanceof Http ? "http" : "postgresql";
+  }
+}

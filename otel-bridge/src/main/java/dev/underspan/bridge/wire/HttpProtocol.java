@@ -1,0 +1,367 @@
+package dev.underspan.bridge.wire;
+
+import java.util.ArrayDeque;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** Client side HTTP/1.x: matches responses to requests in order (RFC 9112, 9.3.2). */
+final class HttpProtocol implements Protocol {
+  private static final int MAX_PENDING = 64;
+  private static final int UNKNOWN_LENGTH = -1;
+  private static final int BAD_LENGTH = -2;
+  // CR LF 0 CR LF CR LF, the end of a chunked body; the first CR LF may not have been captured.
+  private static final long LAST_CHUNK = 0x300D0A0D0AL;
+  private static final long CRLF = 0x0D0AL;
+
+  private final Calls sink;
+  private final WireCounters counters;
+  private final Requests requests;
+  private final Responses responses;
+  private final ArrayDeque<Exchange> pending = new ArrayDeque<>();
+  // Requests after the last pending one that were not kept; their responses come last.
+  private int overflow;
+  private boolean anyRequest;
+  private Verdict verdict = Verdict.CONTINUE;
+  private Chunk chunk = new Chunk();
+
+  HttpProtocol(Role role, Calls sink, WireCounters counters) {
+    if (role != Role.CLIENT) {
+      throw new IllegalArgumentException("only the client side is read");
+    }
+    this.sink = sink;
+    this.counters = counters;
+    this.requests = new Requests();
+    this.responses = new Responses();
+  }
+
+  @Override
+  public Verdict onChunk(Chunk chunk) {
+    this.chunk = chunk;
+    if (chunk.direction == Direction.SENT) {
+      requests.next();
+    } else {
+      responses.next();
+    }
+    return verdict;
+  }
+
+  @Override
+  public void onClose(long timeNs, boolean error) {
+    boolean first = true;
+    for (Exchange call : pending) {
+      boolean done = first && !error && call.answered();
+      if (done && responses.isLost()) {
+        counters.resynchronised.increment();
+        call.emit(call.lastReceivedNs(), true);
+      } else if (done && responses.isUntilClose()) {
+        call.emit(call.lastReceivedNs(), true);
+      } else {
+        call.emit(timeNs, false);
+      }
+      first = false;
+    }
+    pending.clear();
+  }
+
+  /** A new request begins although the last response's end was not seen: it must have been. */
+  private void resynchronise() {
+    counters.resynchronised.increment();
+    for (Exchange call : pending) {
+      if (call.answered()) {
+        call.emit(call.lastReceivedNs(), true);
+      } else {
+        counters.callsDropped.increment();
+      }
+    }
+    pending.clear();
+    overflow = 0;
+    responses.reset();
+  }
+
+  private final class Exchange extends PendingCall {
+    String method = "";
+    String target = "";
+    String version = "";
+    boolean targetCut;
+    boolean emitted;
+    @Nullable String host;
+    @Nullable TraceHead injected;
+    int status;
+
+    Exchange(Chunk first) {
+      super(first);
+    }
+
+    void emit(long endNs, boolean complete) {
+      emitted = true;
+      String error =
+          !complete
+              ? ClientCall.CONNECTION_CLOSED
+              : status >= 400 ? Integer.toString(status) : null;
+      sink.emit(
+          this,
+          endNs,
+          error,
+          complete,
+          new ClientCall.Http(method, target, targetCut, host, version, status, injected));
+    }
+  }
+
+  /** What both directions need from a head. */
+  private abstract class Reader extends HttpMessageReader {
+    long contentLength = UNKNOWN_LENGTH;
+    boolean chunked;
+    boolean otherCoding;
+
+    Reader() {
+      super(HttpProtocol.this.counters);
+    }
+
+    final void clearFraming() {
+      contentLength = UNKNOWN_LENGTH;
+      chunked = false;
+      otherCoding = false;
+    }
+
+    @Override
+    void header(String name, String value) {
+      if (name.equalsIgnoreCase("content-length")) {
+        long length = length(value);
+        boolean differs = contentLength != UNKNOWN_LENGTH && contentLength != length;
+        contentLength = differs ? BAD_LENGTH : length;
+      } else if (name.equalsIgnoreCase("transfer-encoding")) {
+        chunked = value.toLowerCase(Locale.ROOT).endsWith("chunked");
+        otherCoding = !chunked;
+      }
+    }
+
+    private long length(String value) {
+      if (value.isEmpty() || value.length() > 18) {
+        return BAD_LENGTH;
+      }
+      for (int i = 0; i < value.length(); i++) {
+        if (value.charAt(i) < '0' || value.charAt(i) > '9') {
+          return BAD_LENGTH;
+        }
+      }
+      return Long.parseLong(value);
+    }
+  }
+
+  private final class Requests extends Reader {
+    private @Nullable Exchange current;
+
+    void next() {
+      // Between its own bytes a request cannot be told from its body, so only where no body is due.
+      boolean stray = isLost() || (inBody() && current != null && current.emitted);
+      if (stray && HttpSyntax.requestLine(chunk.data, chunk.captured())) {
+        counters.resynchronised.increment();
+        reset();
+      }
+      feed(chunk);
+    }
+
+    @Override
+    void messageBegin() {
+      clearFraming();
+      if (responses.isLost()) {
+        resynchronise();
+      }
+      current = new Exchange(chunk);
+    }
+
+    @Override
+    void bytes(long n) {
+      if (current != null && !current.emitted) {
+        current.sent(chunk, n);
+      }
+    }
+
+    @Override
+    boolean plausibleStart(byte[] line, int length) {
+      return HttpSyntax.couldBeRequest(line, length);
+    }
+
+    @Override
+    boolean startLine(String line, boolean cut) {
+      Exchange call = current;
+      if (call == null) {
+        return false;
+      }
+      int space = line.indexOf(' ');
+      int last = line.lastIndexOf(' ');
+      boolean versioned = last > space && line.startsWith("HTTP/1.", last + 1);
+      if (space <= 0 || space + 1 >= line.length() || !(versioned || cut)) {
+        return false;
+      }
+      call.method = line.substring(0, space);
+      call.target = line.substring(space + 1, versioned ? last : line.length());
+      call.targetCut = !versioned;
+      call.version = versioned ? line.substring(last + 6) : "";
+      anyRequest = true;
+      if (overflow > 0 || pending.size() >= MAX_PENDING) {
+        overflow++;
+        counters.callsDropped.increment();
+        current = null;
+      } else {
+        pending.add(call);
+      }
+      return true;
+    }
+
+    @Override
+    void header(String name, String value) {
+      super.header(name, value);
+      if (current == null) {
+        return;
+      }
+      if (name.equalsIgnoreCase("host")) {
+        current.host = value;
+      } else if (name.equalsIgnoreCase("traceparent")) {
+        current.injected = HttpSyntax.traceparent(value);
+      }
+    }
+
+    @Override
+    void headEnd() {
+      if (chunked) {
+        bodyChunked();
+      } else if (contentLength >= 0) {
+        bodyFixed(contentLength);
+      } else {
+        if (contentLength == BAD_LENGTH) {
+          counters.parseErrors.increment();
+        }
+        bodyNone();
+      }
+    }
+
+    @Override
+    void messageEnd() {
+      current = null;
+    }
+
+    @Override
+    void lost() {
+      if (!anyRequest) {
+        verdict = Verdict.NOT_MINE;
+      }
+      if (current != null && current.method.isEmpty()) {
+        counters.callsDropped.increment();
+        current = null;
+      }
+    }
+
+    @Override
+    boolean recover(long window, LostIn in) {
+      return in == LostIn.CHUNKED && lastChunk(window);
+    }
+  }
+
+  private final class Responses extends Reader {
+    private @Nullable Exchange current;
+    private int status;
+    private boolean tunnel;
+
+    void next() {
+      feed(chunk);
+    }
+
+    @Override
+    void messageBegin() {
+      clearFraming();
+      status = 0;
+      current = pending.peekFirst();
+    }
+
+    @Override
+    void bytes(long n) {
+      if (current != null && !current.emitted) {
+        current.received(chunk, n);
+      }
+    }
+
+    @Override
+    boolean plausibleStart(byte[] line, int length) {
+      return HttpSyntax.couldBeStatus(line, length);
+    }
+
+    @Override
+    boolean startLine(String line, boolean cut) {
+      int parsed = HttpSyntax.status(line);
+      if (parsed < 0) {
+        return false;
+      }
+      status = parsed;
+      if (current != null) {
+        current.status = parsed;
+      }
+      return true;
+    }
+
+    @Override
+    void headEnd() {
+      String method = current == null ? "" : current.method;
+      tunnel = status == 101 || (method.equals("CONNECT") && status / 100 == 2);
+      if (tunnel || status < 200 || status == 204 || status == 304 || method.equals("HEAD")) {
+        bodyNone();
+      } else if (chunked) {
+        bodyChunked();
+      } else if (otherCoding || contentLength == UNKNOWN_LENGTH) {
+        bodyUntilClose();
+      } else if (contentLength == BAD_LENGTH) {
+        counters.parseErrors.increment();
+        bodyUntilClose();
+      } else {
+        bodyFixed(contentLength);
+      }
+    }
+
+    @Override
+    void messageEnd() {
+      Exchange call = current;
+      current = null;
+      if (status < 200 && status != 101 && status != 0) {
+        return;
+      }
+      if (call != null && call == pending.peekFirst()) {
+        pending.poll();
+        call.emit(call.lastReceivedNs(), true);
+        if (requests.isLost()) {
+          // Whatever the request's end looked like, it was before this.
+          requests.reset();
+        }
+      } else if (overflow > 0) {
+        overflow--;
+      }
+      if (tunnel) {
+        counters.upgraded.increment();
+        verdict = Verdict.STOP;
+        stop();
+      }
+    }
+
+    @Override
+    void lost() {}
+
+    @Override
+    boolean recover(long window, LostIn in) {
+      if (in == LostIn.HEAD) {
+        boolean headEnds = (window & 0xFFFFFFFFL) == 0x0D0A0D0AL;
+        boolean head = current != null && current.method.equals("HEAD");
+        if (headEnds && (head || contentLength == 0)) {
+          return true;
+        }
+        if (!chunked && contentLength != UNKNOWN_LENGTH) {
+          return false;
+        }
+      }
+      return lastChunk(window);
+    }
+  }
+
+  private static boolean lastChunk(long window) {
+    long before = window >>> 40 & 0xFFFF;
+    return (window & 0xFFFFFFFFFFL) == LAST_CHUNK && (before == CRLF || before == 0);
+  }
+}

@@ -1,0 +1,85 @@
+package dev.underspan.bridge.wire;
+
+import org.jspecify.annotations.Nullable;
+
+/** The protocol independent part of a call in flight. */
+class PendingCall {
+  private final long startNs;
+  private final @Nullable TraceHead parent;
+  private final @Nullable Object accountBegin;
+  private final int rttBegin;
+  private final int retransmitsBegin;
+  private long requestEndNs;
+  private long firstByteNs;
+  private long lastReceivedNs;
+  private long bytesOut;
+  private long bytesIn;
+  private @Nullable Object accountEnd;
+  private int rttEnd;
+  private int retransmitsEnd;
+  private boolean answered;
+
+  PendingCall(Chunk first) {
+    startNs = first.timeNs;
+    requestEndNs = first.timeNs;
+    parent = first.head;
+    accountBegin = first.account;
+    rttBegin = first.rttMicros;
+    retransmitsBegin = first.retransmits;
+    rttEnd = rttBegin;
+    retransmitsEnd = retransmitsBegin;
+  }
+
+  final void sent(Chunk chunk, long bytes) {
+    requestEndNs = chunk.timeNs;
+    bytesOut += bytes;
+  }
+
+  final void received(Chunk chunk, long bytes) {
+    if (!answered) {
+      answered = true;
+      firstByteNs = chunk.arrivalNs != 0 ? chunk.arrivalNs : chunk.timeNs;
+    }
+    lastReceivedNs = chunk.timeNs;
+    bytesIn += bytes;
+    accountEnd = chunk.account;
+    rttEnd = chunk.rttMicros;
+    retransmitsEnd = chunk.retransmits;
+  }
+
+  final boolean answered() {
+    return answered;
+  }
+
+  final long lastReceivedNs() {
+    return lastReceivedNs;
+  }
+
+  final ClientCall toCall(
+      ConnectionInfo connection,
+      boolean first,
+      long endNs,
+      @Nullable String errorType,
+      boolean complete,
+      ClientCall.Details details) {
+    return new ClientCall(
+        connection,
+        first,
+        startNs,
+        requestEndNs,
+        firstByteNs,
+        endNs,
+        parent,
+        bytesOut,
+        bytesIn,
+        accountBegin,
+        accountEnd,
+        rttBegin,
+        rttEnd,
+        retransmitsBegin,
+        retransmitsEnd,
+        errorType,
+        complete,
+        details);
+  }
+}

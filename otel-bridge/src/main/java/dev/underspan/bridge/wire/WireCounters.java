@@ -1,0 +1,48 @@
+package dev.underspan.bridge.wire;
+
+import java.util.concurrent.atomic.LongAdder;
+
+/** What the wire readers could not do, or did with a guess. Shared by any number of connections. */
+public final class WireCounters {
+  /** Connections whose first bytes matched no protocol. */
+  public final LongAdder unknownProtocol = new LongAdder();
+
+  /** Connections given up for good: nothing recognised within the bounded number of tries. */
+  public final LongAdder abandoned = new LongAdder();
+
+  /** Connections that turned to TLS or GSS encryption and are no longer read. */
+  public final LongAdder tlsConnections = new LongAdder();
+
+  /** Connections that left HTTP/1 by Upgrade or CONNECT and are no longer read. */
+  public final LongAdder upgraded = new LongAdder();
+
+  /** Connections ignored because the peer connected to us. */
+  public final LongAdder serverSide = new LongAdder();
+
+  /** Connections first seen after they were opened. */
+  public final LongAdder midwayJoined = new LongAdder();
+
+  /** Times framing was lost in bytes that were not captured. */
+  public final LongAdder truncatedMessages = new LongAdder();
+
+  /** Times framing was found again, by a tail, a later request or a later chunk. */
+  public final LongAdder resynchronised = new LongAdder();
+
+  /** Calls seen to begin but never reported: too many in flight, or lost in unseen bytes. */
+  public final LongAdder callsDropped = new LongAdder();
+
+  /** Pipelined statements the server skipped after an error; they did not run and are no calls. */
+  public final LongAdder callsSkipped = new LongAdder();
+
+  /** Executions of a statement whose text was not seen. */
+  public final LongAdder unknownStatements = new LongAdder();
+
+  /** Bytes that broke the rules of the protocol recognised. */
+  public final LongAdder parseErrors = new LongAdder();
+
+  /** Calls reported. */
+  public final LongAdder calls = new LongAdder();
+
+  /** Creates counters at zero. */
+  public WireCounters() {}
+}

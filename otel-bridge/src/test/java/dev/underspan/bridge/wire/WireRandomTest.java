@@ -1,0 +1,223 @@
+package dev.underspan.bridge.wire;
+
+import static dev.underspan.bridge.wire.Feed.answer;
+import static dev.underspan.bridge.wire.Feed.bind;
+import static dev.underspan.bridge.wire.Feed.bytes;
+import static dev.underspan.bridge.wire.Feed.done;
+import static dev.underspan.bridge.wire.Feed.error;
+import static dev.underspan.bridge.wire.Feed.execute;
+import static dev.underspan.bridge.wire.Feed.extended;
+import static dev.underspan.bridge.wire.Feed.join;
+import static dev.underspan.bridge.wire.Feed.parse;
+import static dev.underspan.bridge.wire.Feed.pg;
+import static dev.underspan.bridge.wire.Feed.query;
+import static dev.underspan.bridge.wire.Feed.ready;
+import static dev.underspan.bridge.wire.Feed.sync;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The same exchange however it is cut, and bytes that are no exchange at all. */
+class WireRandomTest {
+  private static final class Turn {
+    final boolean out;
+    final byte[] bytes;
+
+    Turn(boolean out, byte[] bytes) {
+      this.out = out;
+      this.bytes = bytes;
+    }
+  }
+
+  private static List<Turn> exchange(boolean http) {
+    List<Turn> turns = new ArrayList<>();
+    if (http) {
+      turn(turns, true, bytes("GET /one HTTP/1.1\r\nHost: h\r\nX: " + "x".repeat(60) + "\r\n\r\n"));
+      turn(turns, false, bytes("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n" + "b".repeat(90)));
+      turn(
+          turns,
+          true,
+          bytes("POST /two HTTP/1.1\r\nHost: h\r\nContent-Length: 70\r\n\r\n" + "p".repeat(70)));
+      String chunks = "28\r\n" + "c".repeat(40) + "\r\n28\r\n" + "d".repeat(40) + "\r\n0\r\n\r\n";
+      turn(
+          turns,
+          false,
+          bytes("HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks));
+      turn(turns, true, bytes("HEAD /three HTTP/1.1\r\nHost: h\r\n\r\n"));
+      turn(turns, false, bytes("HTTP/1.1 204 No Content\r\n\r\n"));
+    } else {
+      turn(turns, true, join(new byte[] {0, 0, 0, 18, 0, 3, 0, 0}, bytes("user\0app\0\0")));
+      turn(turns, false, join(pg('R', "\0\0\0\0"), ready('I')));
+      turn(turns, true, query("SELECT 'one' FROM t" + " ".repeat(50)));
+      turn(turns, false, answer("SELECT 9", 9));
+      turn(
+          turns,
+          true,
+          join(parse("", "BEGIN"), bind("", ""), execute(""), extended("UPDATE t SET a = 1")));
+      byte[] begun = join(pg('1', ""), pg('2', ""), done("BEGIN"));
+      turn(turns, false, join(begun, pg('1', ""), error("42P01"), ready('E')));
+      turn(turns, true, join(parse("s", "ROLLBACK"), bind("", "s"), execute(""), sync()));
+      turn(turns, false, join(pg('1', ""), pg('2', ""), done("ROLLBACK"), ready('I')));
+    }
+    return turns;
+  }
+
+  private static void turn(List<Turn> turns, boolean out, byte[] bytes) {
+    turns.add(new Turn(out, bytes));
+  }
+
+  private static String outline(Feed feed) {
+    StringBuilder text = new StringBuilder();
+    for (ClientCall call : feed.calls) {
+      text.append(call.details())
+          .append(call.errorType())
+          .append(call.complete())
+          .append(call.bytesOut())
+          .append('/')
+          .append(call.bytesIn())
+          .append('\n');
+    }
+    return text.toString();
+  }
+
+  private static void feed(Feed feed, Turn turn, int from, int to) {
+    byte[] part = Arrays.copyOfRange(turn.bytes, from, to);
+    if (turn.out) {
+      feed.out(part);
+    } else {
+      feed.in(part);
+    }
+  }
+
+  private static String whole(boolean http) {
+    Feed feed = Feed.fresh();
+    exchange(http).forEach(t -> feed(feed, t, 0, t.bytes.length));
+    feed.close();
+    assertThat(feed.calls).hasSize(http ? 3 : 4);
+    return outline(feed);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void everySplitGivesTheSame(boolean http) {
+    String expected = whole(http);
+    List<Turn> turns = exchange(http);
+    for (int at = 0; at < 400; at++) {
+      Feed feed = Feed.fresh();
+      for (Turn turn : turns) {
+        int cut = Math.min(at, turn.bytes.length);
+        feed(feed, turn, 0, cut);
+        feed(feed, turn, cut, turn.bytes.length);
+      }
+      feed.close();
+      assertThat(outline(feed)).as("cut at %s", at).isEqualTo(expected);
+    }
+    Random random = new Random(42);
+    for (int i = 0; i < 2000; i++) {
+      Feed feed = Feed.fresh();
+      int most = 1 + random.nextInt(40);
+      for (Turn turn : turns) {
+        for (int at = 0; at < turn.bytes.length; ) {
+          int next = Math.min(turn.bytes.length, at + 1 + random.nextInt(most));
+          feed(feed, turn, at, next);
+          at = next;
+        }
+      }
+      feed.close();
+      assertThat(outline(feed)).as("round %s", i).isEqualTo(expected);
+      assertThat(feed.counters.parseErrors.sum()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void everyTruncationGivesTheSameOrIsCounted(boolean http) {
+    String expected = whole(http);
+    List<Turn> turns = exchange(http);
+    int same = 0;
+    int total = 0;
+    Random random = new Random(43);
+    for (int i = 0; i < 6000; i++) {
+      int capture = i < 400 ? i : random.nextInt(150);
+      Feed feed = Feed.fresh().capture(capture, random.nextInt(3) == 0 ? 0 : random.nextInt(17));
+      int most = i < 400 ? 1000 : 1 + random.nextInt(200);
+      for (Turn turn : turns) {
+        for (int at = 0; at < turn.bytes.length; ) {
+          int next = Math.min(turn.bytes.length, at + 1 + random.nextInt(most));
+          feed(feed, turn, at, next);
+          at = next;
+        }
+      }
+      feed.close();
+      String got = outline(feed);
+      WireCounters c = feed.counters;
+      long counted =
+          c.truncatedMessages.sum()
+              + c.unknownProtocol.sum()
+              + c.parseErrors.sum()
+              + c.callsDropped.sum()
+              + c.resynchronised.sum();
+      total++;
+      if (got.equals(expected)) {
+        same++;
+      } else {
+        boolean flagged = got.contains("Truncated=true") || got.contains("targetTruncated=true");
+        assertThat(counted > 0 || flagged).as("round %s\n%s\n%s", i, got, expected).isTrue();
+      }
+      assertThat(feed.calls).hasSizeLessThanOrEqualTo(http ? 3 : 4);
+    }
+    assertThat(same).isGreaterThan(total / 10);
+  }
+
+  @Test
+  void garbageNeverThrows() {
+    Random random = new Random(44);
+    for (int i = 0; i < 3000; i++) {
+      Feed feed = random.nextBoolean() ? Feed.fresh() : Feed.midway();
+      feed.capture(random.nextInt(300), random.nextInt(17));
+      List<Turn> turns = exchange(random.nextBoolean());
+      for (int j = 0; j < 20; j++) {
+        byte[] bytes;
+        if (random.nextInt(3) == 0) {
+          bytes = new byte[random.nextInt(300)];
+          random.nextBytes(bytes);
+        } else {
+          // Something right with something wrong in it.
+          bytes = turns.get(random.nextInt(turns.size())).bytes.clone();
+          for (int k = random.nextInt(4); k > 0; k--) {
+            bytes[random.nextInt(bytes.length)] = (byte) random.nextInt(256);
+          }
+          bytes = Arrays.copyOf(bytes, random.nextInt(bytes.length + 20));
+        }
+        feed(feed, new Turn(random.nextBoolean(), bytes), 0, bytes.length);
+      }
+      feed.close();
+      assertThat(feed.counters.calls.sum()).isEqualTo(feed.calls.size());
+    }
+  }
+
+  @Test
+  void chunkWithImpossibleLengthsIsHarmless() {
+    Feed feed = Feed.fresh();
+    Chunk chunk = new Chunk();
+    chunk.data = bytes("GET / HTTP/1.1\r\n\r\n");
+    for (long total : new long[] {-1, 0, 1, 5, 18, 40, Long.MAX_VALUE}) {
+      for (int length : new int[] {-5, 0, 3, 18, 1000}) {
+        for (int tail : new int[] {-3, 0, 9}) {
+          chunk.totalLength = total;
+          chunk.length = length;
+          chunk.tailLength = tail;
+          feed.connection.onChunk(chunk);
+        }
+      }
+    }
+    feed.close();
+    assertThat(feed.connection.isDone()).isTrue();
+  }
+}
