@@ -146,10 +146,50 @@ public final class Underspan {
     return request != null && request.route == null;
   }
 
+  /** The request of this thread, to be kept with it for {@link #serverResume}; or null. */
+  public static Object serverCurrent() {
+    return REQUEST.get();
+  }
+
+  /**
+   * A listener that ends the request, for servers that tell completion through a Consumer.
+   *
+   * @param response asked for its status, through a method of {@code responseType}, at completion
+   */
+  public static Consumer<Throwable> serverCompletion(
+      Object opened, Object response, Class<?> responseType) {
+    return new Completion(opened, response, responseType);
+  }
+
+  private static final class Completion implements Consumer<Throwable> {
+    private final Object opened;
+    private final Object response;
+    private final Class<?> responseType;
+
+    Completion(Object opened, Object response, Class<?> responseType) {
+      this.opened = opened;
+      this.response = response;
+      this.responseType = responseType;
+    }
+
+    @Override
+    public void accept(Throwable error) {
+      int status = 0;
+      try {
+        status = (Integer) responseType.getMethod("getStatus").invoke(response);
+      } catch (Throwable t) {
+        adviceFailed("serverCompletion", t);
+      }
+      serverEnd(opened, status, null, error);
+    }
+  }
+
   /** The thread lets go of an unfinished request. */
   public static void serverSuspend(Object opened) {
     if (opened instanceof Request request) {
-      REQUEST.remove();
+      if (REQUEST.get() == request) {
+        REQUEST.remove();
+      }
       UnderspanRuntime r = runtime;
       if (r != null) {
         try {
@@ -243,6 +283,11 @@ public final class Underspan {
         adviceFailed("detach", t);
       }
     }
+  }
+
+  /** Wraps a task that runs later but once; the JDK's own timers stay as they are. */
+  public static Runnable wrapDelayed(Runnable task) {
+    return task != null && task.getClass().getName().startsWith("java.") ? task : wrap(task);
   }
 
   private static boolean plain(Object task) {

@@ -27,6 +27,7 @@ public final class BootstrapInjector {
           "UnderspanTask$OfBiConsumer",
           "UnderspanTask$Sought",
           "Underspan$Request",
+          "Underspan$Completion",
           "Underspan");
 
   private BootstrapInjector() {}

@@ -1,0 +1,37 @@
+package dev.underspan.instrument;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+
+/** Which classes are changed, and how; keyed by internal name. */
+final class Catalogue {
+  private final Map<String, List<Hook>> byInternalName = new HashMap<>();
+
+  Catalogue(Predicate<String> enabled) {
+    add(enabled, "servlet", ServletInstrumentation.HOOKS);
+    add(enabled, "tomcat", TomcatInstrumentation.HOOKS);
+    add(enabled, "jetty", JettyInstrumentation.HOOKS);
+    add(enabled, "jdk-httpserver", JdkHttpServerInstrumentation.HOOKS);
+    add(enabled, "executor", ExecutorInstrumentation.HOOKS);
+    add(enabled, "thread", ThreadInstrumentation.HOOKS);
+    add(enabled, "http-client", HttpClientInstrumentation.HOOKS);
+    add(enabled, "accept", AcceptInstrumentation.HOOKS);
+  }
+
+  private void add(Predicate<String> enabled, String name, List<Hook> hooks) {
+    if (enabled.test(name)) {
+      for (Hook hook : hooks) {
+        byInternalName
+            .computeIfAbsent(hook.type().replace('.', '/'), k -> new ArrayList<>())
+            .add(hook);
+      }
+    }
+  }
+
+  List<Hook> hooks(String internalName) {
+    return byInternalName.getOrDefault(internalName, List.of());
+  }
+}
