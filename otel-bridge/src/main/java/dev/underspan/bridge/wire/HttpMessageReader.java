@@ -95,6 +95,13 @@ abstract class HttpMessageReader {
     headBytes = 0;
   }
 
+  final void lose() {
+    if (state != State.STOPPED) {
+      reset();
+      toLost(LostIn.NEXT_MESSAGE);
+    }
+  }
+
   final void stop() {
     state = State.STOPPED;
   }

@@ -46,6 +46,15 @@ final class HttpProtocol implements Protocol {
   }
 
   @Override
+  public void onLoss() {
+    counters.callsDropped.add(pending.size());
+    pending.clear();
+    overflow = 0;
+    requests.forget();
+    responses.forget();
+  }
+
+  @Override
   public void onClose(long timeNs, boolean error) {
     boolean first = true;
     for (Exchange call : pending) {
@@ -150,6 +159,11 @@ final class HttpProtocol implements Protocol {
 
   private final class Requests extends Reader {
     private @Nullable Exchange current;
+
+    void forget() {
+      current = null;
+      lose();
+    }
 
     void next() {
       // Between its own bytes a request cannot be told from its body, so only where no body is due.
@@ -265,6 +279,11 @@ final class HttpProtocol implements Protocol {
 
     void next() {
       feed(chunk);
+    }
+
+    void forget() {
+      current = null;
+      lose();
     }
 
     @Override

@@ -11,6 +11,9 @@ abstract class PgMessageReader {
   /** Returned by {@link #header} for a message that cannot be. */
   static final int INVALID = -1;
 
+  // The server's own limit for a message is 1 GiB.
+  private static final long MAX_LENGTH = 1L << 30;
+
   private final WireCounters counters;
   private final byte[] head = new byte[5];
   private boolean untyped;
@@ -43,6 +46,11 @@ abstract class PgMessageReader {
   /** Framing is lost until {@link #reset()}. */
   abstract void lost();
 
+  /**
+   * Do these last bytes of a chunk end what the server says, whatever message they seem part of?
+   */
+  abstract boolean endsAll(long window);
+
   /** A chunk ended while framing is lost; {@code window} holds its last bytes. */
   abstract void lostChunkEnd(long window);
 
@@ -68,6 +76,12 @@ abstract class PgMessageReader {
     headLength = 0;
   }
 
+  final void lose() {
+    if (!stopped && !lost) {
+      toLost(0);
+    }
+  }
+
   final void stop() {
     stopped = true;
   }
@@ -82,9 +96,28 @@ abstract class PgMessageReader {
     if (tail > 0) {
       feed(chunk.tail, chunk.validTail() - tail, chunk.validTail());
     }
+    if (!lost && inBody && !stopped) {
+      long end = lastBytes(chunk);
+      if (endsAll(end)) {
+        counters.parseErrors.increment();
+        toLost(0);
+        window = end;
+      }
+    }
     if (lost) {
       lostChunkEnd(window);
     }
+  }
+
+  private static long lastBytes(Chunk chunk) {
+    boolean whole = chunk.hole() == 0 && chunk.tailBeyond() == 0;
+    byte[] data = whole ? chunk.data : chunk.tail;
+    int end = whole ? chunk.captured() : Math.max(0, chunk.validTail());
+    long last = 0;
+    for (int i = Math.max(0, end - 8); i < end; i++) {
+      last = last << 8 | (data[i] & 0xff);
+    }
+    return last;
   }
 
   private void feed(byte[] data, int from, int to) {
@@ -119,7 +152,7 @@ abstract class PgMessageReader {
             | (head[at + 1] & 0xffL) << 16
             | (head[at + 2] & 0xffL) << 8
             | (head[at + 3] & 0xffL);
-    int keep = length < 4 || length > Integer.MAX_VALUE ? INVALID : header(type, length - 4);
+    int keep = length < 4 || length > MAX_LENGTH ? INVALID : header(type, length - 4);
     int size = headLength;
     headLength = 0;
     if (keep == INVALID) {

@@ -68,13 +68,30 @@ final class PgProtocol implements Protocol {
   }
 
   @Override
+  public void onLoss() {
+    if (!authenticated) {
+      // Whatever was lost, the next statement comes after authentication.
+      authenticated = true;
+      frontend.untyped(false);
+    }
+    encryptionAsked = false;
+    counters.callsDropped.add(inFlight);
+    groups.clear();
+    open = null;
+    inFlight = 0;
+    spilled = 0;
+    frontend.forget();
+    backend.forget();
+  }
+
+  @Override
   public void onClose(long timeNs, boolean error) {
     boolean first = true;
     for (Group group : groups) {
       boolean done = first && !error && group.synced && backend.isLost() && group.answered();
       if (done) {
         counters.resynchronised.increment();
-        finish(group, false);
+        finishAtLastRead(group);
       } else {
         // Those before group.done had their answer; only the rest was cut off.
         for (int i = 0; i < group.execs.size(); i++) {
@@ -291,6 +308,18 @@ final class PgProtocol implements Protocol {
 
     Frontend() {
       super(PgProtocol.this.counters);
+    }
+
+    void forget() {
+      building = null;
+      buildingStatement = null;
+      target = null;
+      lose();
+    }
+
+    @Override
+    boolean endsAll(long window) {
+      return false;
     }
 
     void next() {
@@ -531,6 +560,18 @@ final class PgProtocol implements Protocol {
       super(PgProtocol.this.counters);
     }
 
+    void forget() {
+      target = null;
+      lose();
+    }
+
+    @Override
+    boolean endsAll(long window) {
+      int status = (int) (window & 0xff);
+      return (window >>> 8 & 0xFFFFFFFFFFL) == READY
+          && (status == 'I' || status == 'T' || status == 'E');
+    }
+
     void next() {
       int from = 0;
       if (encryptionAsked && chunk.totalLength > 0) {
@@ -674,16 +715,12 @@ final class PgProtocol implements Protocol {
 
     @Override
     void lostChunkEnd(long window) {
-      int status = (int) (window & 0xff);
-      boolean ready =
-          (window >>> 8 & 0xFFFFFFFFFFL) == READY
-              && (status == 'I' || status == 'T' || status == 'E');
-      if (!ready) {
+      if (!endsAll(window)) {
         return;
       }
       counters.resynchronised.increment();
       int before = transactionStatus;
-      transactionStatus = status;
+      transactionStatus = (int) (window & 0xff);
       reset();
       Group group = groups.peekFirst();
       if (group == null || !authenticated) {

@@ -9,6 +9,9 @@ final class PgSyntax {
   static final int CANCEL_REQUEST = 80877102;
   static final int MAX_STARTUP = 10000;
 
+  // Four letters read as a length are more than this.
+  private static final long PLAUSIBLE_LENGTH = 1L << 28;
+
   private PgSyntax() {}
 
   static int int32(byte[] data, int at) {
@@ -41,7 +44,7 @@ final class PgSyntax {
       int left = length - at;
       if (left >= 5) {
         long size = int32(data, at + 1);
-        if (!frontendHeader(data[at], size - 4)) {
+        if (size > PLAUSIBLE_LENGTH || !frontendHeader(data[at], size - 4)) {
           return HttpSyntax.Match.NO;
         }
         if (left > 5 && !plausibleBody(data, at, (int) Math.min(left, size + 1), size + 1)) {

@@ -21,5 +21,8 @@ sealed interface Protocol permits HttpProtocol, PgProtocol {
 
   Verdict onChunk(Chunk chunk);
 
+  /** Chunks of either direction may be missing from here on. */
+  void onLoss();
+
   void onClose(long timeNs, boolean error);
 }

@@ -63,6 +63,18 @@ public final class WireConnection {
   }
 
   /**
+   * Events of this connection may have been lost since the last chunk. Calls in flight are dropped
+   * and reading resumes with the next request that can be told apart: without this a lost response
+   * would shift every later one by one call.
+   */
+  public void onLoss() {
+    held.clear();
+    if (!done && protocol != null) {
+      protocol.onLoss();
+    }
+  }
+
+  /**
    * The connection is over; calls without an end are reported as incomplete.
    *
    * @param timeNs CLOCK_MONOTONIC ns

@@ -238,6 +238,16 @@ class HttpProtocolTest {
   }
 
   @Test
+  void lostEventsDoNotShiftResponses() {
+    Feed feed = Feed.fresh().out(GET);
+    feed.connection.onLoss();
+    feed.in("rest of something").out(GET).in(OK).out(GET).in(OK);
+    assertThat(feed.calls).extracting(HttpProtocolTest::status).containsExactly(200, 200);
+    assertThat(feed.calls.get(0).startNs()).isEqualTo(1030);
+    assertThat(feed.counters.callsDropped.sum()).isEqualTo(1);
+  }
+
+  @Test
   void othersAreLeftAlone() {
     Feed tls = Feed.fresh().out("\u0016\3\1\2\0\1\0\1\374\3\3");
     assertThat(tls.counters.tlsConnections.sum()).isEqualTo(1);

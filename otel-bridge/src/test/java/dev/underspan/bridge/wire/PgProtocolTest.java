@@ -358,6 +358,27 @@ class PgProtocolTest {
   }
 
   @Test
+  void lostEventsDoNotShiftAnswers() {
+    Feed feed = connected().out(query("SELECT a"));
+    feed.connection.onLoss();
+    assertThat(feed.counters.callsDropped.sum()).isEqualTo(1);
+    feed.out(query("SELECT b")).in(answer("SELECT 1", 1));
+    feed.out(extended("SELECT c")).in(answer("SELECT 1", 1));
+    assertThat(texts(feed)).containsExactly("SELECT b", "SELECT c");
+    assertThat(feed.calls.get(1).endNs()).isEqualTo(feed.now);
+  }
+
+  @Test
+  void answerMisreadAsALongMessageIsFoundOut() {
+    Feed feed = connected().out(query("SELECT a"));
+    // As if the chunk with the middle of the row were missing.
+    feed.in(hex("44 00001000 0001")).in(join(done("SELECT 1"), ready('I')));
+    feed.out(query("SELECT b")).in(answer("SELECT 1", 1));
+    assertThat(texts(feed)).containsExactly("SELECT a", "SELECT b");
+    assertThat(feed.counters.parseErrors.sum()).isEqualTo(1);
+  }
+
+  @Test
   void midway() {
     Feed feed = Feed.midway().in(answer("SELECT 1", 1));
     feed.out(join(bind("", "S_7"), describe(), execute(""), sync()))

@@ -196,6 +196,9 @@ class WireRandomTest {
           bytes = Arrays.copyOf(bytes, random.nextInt(bytes.length + 20));
         }
         feed(feed, new Turn(random.nextBoolean(), bytes), 0, bytes.length);
+        if (random.nextInt(15) == 0) {
+          feed.connection.onLoss();
+        }
       }
       feed.close();
       assertThat(feed.counters.calls.sum()).isEqualTo(feed.calls.size());
