@@ -36,7 +36,8 @@ struct trace_head {
 	__u16 attributes_size;
 	__u8 wait_hint;
 	__u8 inherit; /* 1: the next thread that this one starts begins with this head */
-	__u8 reserved[2];
+	__u8 virtual_thread; /* 1: the thread is a carrier and the span a virtual thread's */
+	__u8 reserved;
 };
 
 /* The time account, written by the kernel only; seq is odd while it is being written. */

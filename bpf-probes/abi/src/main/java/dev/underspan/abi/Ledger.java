@@ -51,8 +51,13 @@ public final class Ledger {
     return slot * Layout.Slot.SIZE;
   }
 
-  /** Makes a span current on the slot's thread; ids as in the W3C trace context, big endian. */
-  public void setHead(int slot, long traceIdHigh, long traceIdLow, long spanId, byte flags) {
+  /**
+   * Makes a span current on the slot's thread; ids and flags as in the W3C trace context.
+   *
+   * @param virtual whether it is current on a virtual thread that the slot's thread carries
+   */
+  public void setHead(
+      int slot, long traceIdHigh, long traceIdLow, long spanId, byte flags, boolean virtual) {
     int head = at(slot) + Layout.Slot.HEAD;
     memory.put(head + Layout.TraceHead.VALID, (byte) 0);
     VarHandle.storeStoreFence();
@@ -60,6 +65,7 @@ public final class Ledger {
     LONG_BIG_ENDIAN.set(memory, head + Layout.TraceHead.TRACE_ID + 8, traceIdLow);
     LONG_BIG_ENDIAN.set(memory, head + Layout.TraceHead.SPAN_ID, spanId);
     memory.put(head + Layout.TraceHead.FLAGS, flags);
+    memory.put(head + Layout.TraceHead.VIRTUAL_THREAD, (byte) (virtual ? 1 : 0));
     VarHandle.storeStoreFence();
     memory.put(head + Layout.TraceHead.VALID, (byte) 1);
   }

@@ -144,6 +144,11 @@ public final class SocketEvent {
     return buffer.get(base + Layout.SocketEvent.HEAD + Layout.TraceHead.FLAGS);
   }
 
+  /** Whether that span was a virtual thread's, so that the account is not the span's alone. */
+  public boolean onVirtualThread() {
+    return buffer.get(base + Layout.SocketEvent.HEAD + Layout.TraceHead.VIRTUAL_THREAD) == 1;
+  }
+
   /** The thread's slot, or -1. */
   public int slot() {
     return buffer.getInt(base + Layout.SocketEvent.SLOT);

@@ -248,7 +248,7 @@ class KernelProbesTest {
       List<Seen> events = new ArrayList<>();
       ServerRequest request = new ServerRequest();
       for (int i = 1; i <= rounds; i++) {
-        probes.ledger().setHead(slot, 0x1111, 0x2222, i, (byte) 1);
+        probes.ledger().setHead(slot, 0x1111, 0x2222, i, (byte) 1, false);
         client.getOutputStream().write(("ping " + i).getBytes(StandardCharsets.US_ASCII));
         probes.ledger().clearHead(slot);
         if (i == rounds) {

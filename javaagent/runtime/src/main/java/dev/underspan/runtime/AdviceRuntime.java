@@ -1,0 +1,205 @@
+package dev.underspan.runtime;
+
+import dev.underspan.bridge.activity.Activities;
+import dev.underspan.bridge.activity.Activity;
+import dev.underspan.bridge.span.AcceptTimes;
+import dev.underspan.bridge.span.InjectedSpans;
+import dev.underspan.bridge.span.RequestInfo;
+import dev.underspan.bridge.span.ServerSpans;
+import dev.underspan.bridge.wire.TraceHead;
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanContext;
+import io.opentelemetry.api.trace.SpanId;
+import io.opentelemetry.context.Context;
+import io.opentelemetry.context.propagation.TextMapPropagator;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.NullUnmarked;
+
+/** What advice calls, carried out by the bridge. */
+@NullUnmarked // the interface speaks plain Java, since it lives in java.lang
+final class AdviceRuntime implements UnderspanRuntime {
+  private final Activities activities;
+  private final ServerSpans serverSpans;
+  private final InjectedSpans injected;
+  private final AcceptTimes acceptTimes;
+  private final TextMapPropagator propagator;
+  private final AgentThreads agentThreads;
+  private final AtomicLong failures = new AtomicLong();
+
+  /** Whether client spans are read from the wire; without that, requests carry the current span. */
+  private volatile boolean wire;
+
+  AdviceRuntime(
+      Activities activities,
+      ServerSpans serverSpans,
+      InjectedSpans injected,
+      AcceptTimes acceptTimes,
+      TextMapPropagator propagator,
+      AgentThreads agentThreads) {
+    this.activities = activities;
+    this.serverSpans = serverSpans;
+    this.injected = injected;
+    this.acceptTimes = acceptTimes;
+    this.propagator = propagator;
+    this.agentThreads = agentThreads;
+  }
+
+  void wireIsRead() {
+    wire = true;
+  }
+
+  long failures() {
+    return failures.get();
+  }
+
+  @Override
+  public String[] propagationFields() {
+    return serverSpans.fields();
+  }
+
+  @Override
+  public Object serverStart(
+      String component,
+      String method,
+      String scheme,
+      String path,
+      String query,
+      String hostHeader,
+      String clientAddress,
+      int clientPort,
+      int localPort,
+      String protocolVersion,
+      String userAgent,
+      String[] propagationValues) {
+    return serverSpans.start(
+        new RequestInfo(
+            component,
+            method,
+            scheme,
+            path,
+            query,
+            hostHeader,
+            clientAddress,
+            clientPort,
+            localPort,
+            protocolVersion,
+            userAgent),
+        propagationValues);
+  }
+
+  @Override
+  public void serverSuspend(Object handle) {
+    ((ServerSpans.Handle) handle).suspend();
+  }
+
+  @Override
+  public void serverResume(Object handle) {
+    ((ServerSpans.Handle) handle).resume();
+  }
+
+  @Override
+  public void serverEnd(Object handle, int status, String route, Throwable error) {
+    ((ServerSpans.Handle) handle).end(status, route, error);
+  }
+
+  @Override
+  public Object currentContext() {
+    return activities.current();
+  }
+
+  @Override
+  public Object attach(Object context) {
+    return activities.attach((Activity) context);
+  }
+
+  @Override
+  public void detach(Object scope) {
+    activities.detach((Activities.Scope) scope);
+  }
+
+  @Override
+  public String[] clientInject(String scheme, String host, int port) {
+    Activity current = activities.current();
+    if (current == null) {
+      return null;
+    }
+    Context context = current.context();
+    if (wire && "http".equalsIgnoreCase(scheme)) {
+      // The client span is made when this request is seen on the wire; its id travels already.
+      TraceHead parent = current.head();
+      long id;
+      do {
+        id = ThreadLocalRandom.current().nextLong();
+      } while (id == 0);
+      SpanContext own = current.span().getSpanContext();
+      context =
+          context.with(
+              Span.wrap(
+                  SpanContext.create(
+                      own.getTraceId(),
+                      SpanId.fromLong(id),
+                      own.getTraceFlags(),
+                      own.getTraceState())));
+      injected.put(id, parent);
+    }
+    List<String> headers = new ArrayList<>(4);
+    propagator.inject(
+        context,
+        headers,
+        (list, name, value) -> {
+          list.add(name);
+          list.add(value);
+        });
+    return headers.toArray(new String[0]);
+  }
+
+  @Override
+  public void accepted(long nanoTime, int localPort, int remotePort) {
+    acceptTimes.accepted(nanoTime, localPort, remotePort);
+  }
+
+  @Override
+  public void threadStarting(Thread thread) {
+    activities.threadStarting(thread);
+  }
+
+  @Override
+  public void virtualThreadStarting(Thread thread) {
+    activities.virtualThreadStarting(thread);
+  }
+
+  @Override
+  public void carrierMount(Thread virtual) {
+    activities.mount(virtual);
+  }
+
+  @Override
+  public void carrierUnmount(Thread virtual) {
+    activities.unmount(virtual);
+  }
+
+  @Override
+  public void virtualThreadEnded(Thread virtual) {
+    activities.virtualThreadEnded(virtual);
+  }
+
+  @Override
+  public boolean isAgentThread() {
+    return agentThreads.isCurrent();
+  }
+
+  @Override
+  public void adviceFailed(String name, Throwable error) {
+    if (failures.incrementAndGet() == 1) {
+      Log.warn(
+          "instrumentation "
+              + name
+              + " failed ("
+              + error
+              + "); the application is not affected; further failures are counted only");
+    }
+  }
+}

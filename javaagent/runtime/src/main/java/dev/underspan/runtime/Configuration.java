@@ -1,0 +1,98 @@
+package dev.underspan.runtime;
+
+import dev.underspan.host.KernelProbes;
+import java.util.HashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Our own settings, {@code underspan.*}: from the agent's arguments first, then system properties,
+ * then the environment ({@code UNDERSPAN_*}, dots and dashes as underscores). {@code otel.*} among
+ * the agent's arguments is handed on to OpenTelemetry as system properties.
+ */
+final class Configuration {
+  private final Map<String, String> arguments = new HashMap<>();
+
+  /**
+   * Reads the text behind {@code -javaagent:underspan.jar=}.
+   *
+   * @param text {@code key=value,key=value}; the prefix {@code underspan.} may be left out
+   */
+  static Configuration of(@Nullable String text) {
+    Configuration configuration = new Configuration();
+    if (text == null || text.isBlank()) {
+      return configuration;
+    }
+    for (String part : text.split(",")) {
+      int equals = part.indexOf('=');
+      String key = (equals < 0 ? part : part.substring(0, equals)).trim();
+      String value = equals < 0 ? "true" : part.substring(equals + 1).trim();
+      if (key.startsWith("otel.")) {
+        if (System.getProperty(key) == null) {
+          System.setProperty(key, value);
+        }
+      } else if (!key.isEmpty()) {
+        configuration.arguments.put(key.startsWith("underspan.") ? key : "underspan." + key, value);
+      }
+    }
+    return configuration;
+  }
+
+  @Nullable String get(String key) {
+    String value = arguments.get(key);
+    if (value == null) {
+      value = System.getProperty(key);
+    }
+    if (value == null) {
+      value = System.getenv(key.toUpperCase(Locale.ROOT).replace('.', '_').replace('-', '_'));
+    }
+    return value;
+  }
+
+  private boolean flag(String key, boolean otherwise) {
+    String value = get(key);
+    return value == null ? otherwise : value.equalsIgnoreCase("true") || value.equals("1");
+  }
+
+  /** Whether the agent does anything at all. */
+  boolean enabled() {
+    return flag("underspan.enabled", true);
+  }
+
+  /** Whether to try for kernel access. */
+  boolean kernel() {
+    return flag("underspan.kernel.enabled", true);
+  }
+
+  /** Whether to tell more on stderr. */
+  boolean debug() {
+    return flag("underspan.debug", false);
+  }
+
+  boolean instrumentation(String name) {
+    return flag("underspan.instrumentation." + name + ".enabled", true);
+  }
+
+  /** Size of the ring buffer, bytes; a value that cannot be is reported and not used. */
+  int ringBytes() {
+    String value = get("underspan.ring.bytes");
+    if (value == null) {
+      return KernelProbes.DEFAULT_RING_BYTES;
+    }
+    try {
+      int bytes = Integer.parseInt(value);
+      if (bytes >= 4096 && Integer.bitCount(bytes) == 1) {
+        return bytes;
+      }
+    } catch (NumberFormatException e) {
+      // Told below, like any other value that cannot be.
+    }
+    Log.warn(
+        "underspan.ring.bytes="
+            + value
+            + " is not a power of two of at least 4096; using "
+            + KernelProbes.DEFAULT_RING_BYTES);
+    return KernelProbes.DEFAULT_RING_BYTES;
+  }
+}

@@ -1,0 +1,17 @@
+package dev.underspan.runtime;
+
+/**
+ * Lines on stderr. Not java.util.logging: touching it before the application does would fix its log
+ * manager.
+ */
+final class Log {
+  private Log() {}
+
+  static void info(String message) {
+    System.err.println("[underspan] " + message);
+  }
+
+  static void warn(String message) {
+    System.err.println("[underspan] WARNING: " + message);
+  }
+}

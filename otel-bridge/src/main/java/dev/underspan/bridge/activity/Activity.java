@@ -1,0 +1,45 @@
+package dev.underspan.bridge.activity;
+
+import dev.underspan.bridge.wire.TraceHead;
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanContext;
+import io.opentelemetry.context.Context;
+
+/**
+ * A span as something that can be current on a thread: its ids parsed once, since they are written
+ * to the ledger at every scope.
+ */
+public final class Activity {
+  private final Span span;
+  private final Context context;
+  private final TraceHead head;
+
+  /** An activity of a span; the context carries it and what came with it (baggage). */
+  public Activity(Context context) {
+    this.context = context;
+    this.span = Span.fromContext(context);
+    SpanContext ids = span.getSpanContext();
+    String trace = ids.getTraceId();
+    this.head =
+        new TraceHead(
+            Long.parseUnsignedLong(trace.substring(0, 16), 16),
+            Long.parseUnsignedLong(trace.substring(16), 16),
+            Long.parseUnsignedLong(ids.getSpanId(), 16),
+            ids.getTraceFlags().asByte() & 0xff);
+  }
+
+  /** The span. */
+  public Span span() {
+    return span;
+  }
+
+  /** The OpenTelemetry context that carries the span. */
+  public Context context() {
+    return context;
+  }
+
+  /** The ids as numbers. */
+  public TraceHead head() {
+    return head;
+  }
+}

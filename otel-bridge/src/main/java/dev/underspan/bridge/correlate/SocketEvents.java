@@ -1,0 +1,108 @@
+package dev.underspan.bridge.correlate;
+
+import dev.underspan.abi.Layout;
+import dev.underspan.abi.Ledger;
+import dev.underspan.abi.SocketEvent;
+import dev.underspan.bridge.span.ClientSpans;
+import dev.underspan.bridge.wire.Chunk;
+import dev.underspan.bridge.wire.ClientCall;
+import dev.underspan.bridge.wire.ConnectionInfo;
+import dev.underspan.bridge.wire.Direction;
+import dev.underspan.bridge.wire.TraceHead;
+import dev.underspan.bridge.wire.WireConnection;
+import dev.underspan.bridge.wire.WireCounters;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Consumer;
+
+/** Takes each socket event to its connection's parser. One thread only. */
+public final class SocketEvents implements Consumer<SocketEvent> {
+  private static final int CONNECTIONS = 16_384;
+
+  private final Consumer<ClientCall> sink;
+  private final WireCounters counters;
+  private final Chunk chunk = new Chunk();
+  private final byte[] payload = new byte[Layout.PAYLOAD_LARGE];
+
+  /** By the kernel's cookie; the least recently used gives way. */
+  private final Map<Long, WireConnection> connections =
+      new LinkedHashMap<>(1024, 0.75f, true) {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Long, WireConnection> eldest) {
+          return size() > CONNECTIONS;
+        }
+      };
+
+  /** Finished calls go to the sink. */
+  public SocketEvents(Consumer<ClientCall> sink, WireCounters counters) {
+    this.sink = sink;
+    this.counters = counters;
+  }
+
+  @Override
+  public void accept(SocketEvent event) {
+    if (event.role() == Layout.ROLE_SERVER) {
+      return; // server spans come from the handlers, with the slot's request
+    }
+    Long cookie = event.cookie();
+    if (event.type() == Layout.EVENT_CLOSED) {
+      WireConnection closed = connections.remove(cookie);
+      if (closed != null) {
+        closed.onClose(event.ns(), false);
+      }
+      return;
+    }
+    WireConnection connection = connections.get(cookie);
+    if (connection == null) {
+      connection = new WireConnection(describe(event), sink, counters);
+      connections.put(cookie, connection);
+    }
+    connection.onChunk(fill(event));
+  }
+
+  private static ConnectionInfo describe(SocketEvent event) {
+    boolean midway = event.role() == Layout.ROLE_UNKNOWN;
+    return new ConnectionInfo(
+        event.localAddress(),
+        event.localPort(),
+        event.remoteAddress(),
+        event.remotePort(),
+        // Of a connection that was open before us, whoever is seen to speak first is the client.
+        !midway || event.type() == Layout.EVENT_SENT,
+        midway,
+        event.connectNs(),
+        event.establishedNs());
+  }
+
+  private Chunk fill(SocketEvent event) {
+    boolean sent = event.type() == Layout.EVENT_SENT;
+    chunk.direction = sent ? Direction.SENT : Direction.RECEIVED;
+    chunk.timeNs = sent ? event.beginNs() : event.ns();
+    chunk.arrivalNs = sent ? 0 : event.beginNs();
+    chunk.totalLength = event.total();
+    chunk.data = payload;
+    chunk.length = event.captured();
+    event.payload(payload);
+    chunk.tail = event.tail();
+    chunk.tailLength = chunk.tail.length;
+    chunk.rttMicros = event.rttMicros();
+    chunk.retransmits = event.retransmits();
+    chunk.head =
+        event.hasHead()
+            ? new TraceHead(
+                event.traceIdHigh(), event.traceIdLow(), event.spanId(), event.traceFlags() & 0xff)
+            : null;
+    long[] ns = new long[Ledger.KINDS];
+    event.account(ns);
+    chunk.account =
+        new ClientSpans.Account(
+            event.ns(),
+            ns,
+            event.slot(),
+            event.generation(),
+            event.slot() >= 0 && event.hasHead() && !event.onVirtualThread());
+    return chunk;
+  }
+}

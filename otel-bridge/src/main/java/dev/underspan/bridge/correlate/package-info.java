@@ -1,0 +1,5 @@
+/** Takes socket events to the connections they belong to. */
+@NullMarked
+package dev.underspan.bridge.correlate;
+
+import org.jspecify.annotations.NullMarked;

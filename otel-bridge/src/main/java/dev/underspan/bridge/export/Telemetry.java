@@ -1,0 +1,71 @@
+package dev.underspan.bridge.export;
+
+import dev.underspan.bridge.span.WireIdGenerator;
+import io.opentelemetry.api.trace.Tracer;
+import io.opentelemetry.context.propagation.TextMapPropagator;
+import io.opentelemetry.sdk.OpenTelemetrySdk;
+import io.opentelemetry.sdk.autoconfigure.AutoConfiguredOpenTelemetrySdk;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Our own SDK, configured by {@code OTEL_*} variables and {@code otel.*} properties as
+ * OpenTelemetry documents them. Differences in defaults: OTLP goes over http/protobuf, metrics and
+ * logs to nobody.
+ */
+public final class Telemetry {
+  private final OpenTelemetrySdk sdk;
+  private final WireIdGenerator ids;
+
+  private Telemetry(OpenTelemetrySdk sdk, WireIdGenerator ids) {
+    this.sdk = sdk;
+    this.ids = ids;
+  }
+
+  /**
+   * Builds the SDK; its threads are started by the calling thread and belong to the agent like it.
+   *
+   * @param loader finds exporters and propagators
+   * @throws RuntimeException when the configuration is not understood
+   */
+  public static Telemetry start(ClassLoader loader) {
+    WireIdGenerator ids = new WireIdGenerator();
+    OpenTelemetrySdk sdk =
+        AutoConfiguredOpenTelemetrySdk.builder()
+            .setServiceClassLoader(loader)
+            .disableShutdownHook()
+            .addPropertiesSupplier(
+                () ->
+                    Map.of(
+                        "otel.exporter.otlp.protocol", "http/protobuf",
+                        "otel.metrics.exporter", "none",
+                        "otel.logs.exporter", "none"))
+            .addTracerProviderCustomizer((builder, config) -> builder.setIdGenerator(ids))
+            .build()
+            .getOpenTelemetrySdk();
+    return new Telemetry(sdk, ids);
+  }
+
+  /** Where our spans go. */
+  public Tracer tracer(String version) {
+    return sdk.getTracerProvider()
+        .tracerBuilder("dev.underspan")
+        .setInstrumentationVersion(version)
+        .build();
+  }
+
+  /** How contexts cross processes. */
+  public TextMapPropagator propagator() {
+    return sdk.getPropagators().getTextMapPropagator();
+  }
+
+  /** The SDK's source of ids. */
+  public WireIdGenerator ids() {
+    return ids;
+  }
+
+  /** Sends what is left, for a bounded time. */
+  public void shutdown(long timeout, TimeUnit unit) {
+    sdk.shutdown().join(timeout, unit);
+  }
+}

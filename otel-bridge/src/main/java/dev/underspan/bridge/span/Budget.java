@@ -1,0 +1,60 @@
+package dev.underspan.bridge.span;
+
+import dev.underspan.abi.Layout;
+import dev.underspan.abi.Ledger;
+import io.opentelemetry.api.common.AttributeKey;
+import io.opentelemetry.api.trace.Span;
+
+/** A span's time by kind, nanoseconds, and its writing as attributes. Not thread-safe. */
+final class Budget {
+  private static final AttributeKey<Long> IDLE = time("idle");
+  private static final AttributeKey<?>[] KEYS = new AttributeKey<?>[Ledger.KINDS];
+
+  static {
+    KEYS[Layout.KIND_CPU] = time("cpu");
+    KEYS[Layout.KIND_RUN_QUEUE] = time("run_queue");
+    KEYS[Layout.KIND_THROTTLED] = time("throttled");
+    KEYS[Layout.KIND_LOCK] = time("lock");
+    KEYS[Layout.KIND_WAIT] = time("wait");
+    KEYS[Layout.KIND_SLEEP] = time("sleep");
+    KEYS[Layout.KIND_NETWORK] = time("network");
+    KEYS[Layout.KIND_DISK] = time("disk");
+    KEYS[Layout.KIND_SAFEPOINT] = time("safepoint");
+    KEYS[Layout.KIND_OTHER] = time("other");
+  }
+
+  final long[] ns = new long[Ledger.KINDS];
+  long idle;
+
+  private static AttributeKey<Long> time(String kind) {
+    return AttributeKey.longKey("underspan.time." + kind);
+  }
+
+  /** Adds the difference of two readings of one account. */
+  void add(long[] begin, long[] end) {
+    for (int kind = 0; kind < Ledger.KINDS; kind++) {
+      ns[kind] += Math.max(0, end[kind] - begin[kind]);
+    }
+  }
+
+  long sum() {
+    long sum = idle;
+    for (long value : ns) {
+      sum += value;
+    }
+    return sum;
+  }
+
+  /** Sets what is not zero. */
+  @SuppressWarnings("unchecked") // all keys are long
+  void writeTo(Span span) {
+    for (int kind = 0; kind < Ledger.KINDS; kind++) {
+      if (ns[kind] > 0 && KEYS[kind] != null) {
+        span.setAttribute((AttributeKey<Long>) KEYS[kind], ns[kind]);
+      }
+    }
+    if (idle > 0) {
+      span.setAttribute(IDLE, idle);
+    }
+  }
+}

@@ -1,0 +1,197 @@
+package dev.underspan.bridge.span;
+
+import static io.opentelemetry.semconv.DbAttributes.DB_NAMESPACE;
+import static io.opentelemetry.semconv.DbAttributes.DB_OPERATION_NAME;
+import static io.opentelemetry.semconv.DbAttributes.DB_QUERY_SUMMARY;
+import static io.opentelemetry.semconv.DbAttributes.DB_QUERY_TEXT;
+import static io.opentelemetry.semconv.DbAttributes.DB_RESPONSE_STATUS_CODE;
+import static io.opentelemetry.semconv.DbAttributes.DB_SYSTEM_NAME;
+import static io.opentelemetry.semconv.ErrorAttributes.ERROR_TYPE;
+import static io.opentelemetry.semconv.HttpAttributes.HTTP_REQUEST_METHOD;
+import static io.opentelemetry.semconv.HttpAttributes.HTTP_RESPONSE_STATUS_CODE;
+import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PEER_ADDRESS;
+import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PEER_PORT;
+import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PROTOCOL_VERSION;
+import static io.opentelemetry.semconv.ServerAttributes.SERVER_ADDRESS;
+import static io.opentelemetry.semconv.ServerAttributes.SERVER_PORT;
+import static io.opentelemetry.semconv.UrlAttributes.URL_FULL;
+
+import dev.underspan.abi.Layout;
+import dev.underspan.bridge.clock.EpochClock;
+import dev.underspan.bridge.wire.ClientCall;
+import dev.underspan.bridge.wire.ConnectionInfo;
+import dev.underspan.bridge.wire.TraceHead;
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanBuilder;
+import io.opentelemetry.api.trace.SpanContext;
+import io.opentelemetry.api.trace.SpanId;
+import io.opentelemetry.api.trace.SpanKind;
+import io.opentelemetry.api.trace.StatusCode;
+import io.opentelemetry.api.trace.TraceFlags;
+import io.opentelemetry.api.trace.TraceId;
+import io.opentelemetry.api.trace.TraceState;
+import io.opentelemetry.api.trace.Tracer;
+import io.opentelemetry.context.Context;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/** Makes client spans of calls read from the wire. One thread only. */
+public final class ClientSpans implements Consumer<ClientCall> {
+  private final Tracer tracer;
+  private final WireIdGenerator ids;
+  private final InjectedSpans injected;
+  private final EpochClock clock;
+
+  /** Spans go to the tracer, whose SDK uses the id generator. */
+  public ClientSpans(Tracer tracer, WireIdGenerator ids, InjectedSpans injected, EpochClock clock) {
+    this.tracer = tracer;
+    this.ids = ids;
+    this.injected = injected;
+    this.clock = clock;
+  }
+
+  @Override
+  public void accept(ClientCall call) {
+    TraceHead parent = call.parent();
+    long spanId = 0;
+    TraceHead announced = call.details() instanceof ClientCall.Http http ? http.injected() : null;
+    if (announced != null) {
+      TraceHead known = injected.take(announced.spanId());
+      if (known != null) {
+        parent = known;
+        spanId = announced.spanId();
+      } else if (parent == null) {
+        // Somebody else's header: their span is the nearest thing to a parent.
+        parent = announced;
+      }
+    }
+    SpanBuilder builder =
+        tracer
+            .spanBuilder(name(call))
+            .setSpanKind(SpanKind.CLIENT)
+            .setStartTimestamp(clock.epochNanos(call.startNs()), TimeUnit.NANOSECONDS)
+            .setParent(parent == null ? Context.root() : Context.root().with(wrap(parent)));
+    ids.next(spanId);
+    Span span = builder.startSpan();
+    ids.next(0);
+    if (span.isRecording()) {
+      describe(span, call);
+      budget(span, call);
+    }
+    span.end(clock.epochNanos(call.endNs()), TimeUnit.NANOSECONDS);
+  }
+
+  private static Span wrap(TraceHead head) {
+    return Span.wrap(
+        SpanContext.create(
+            TraceId.fromLongs(head.traceIdHigh(), head.traceIdLow()),
+            SpanId.fromLong(head.spanId()),
+            TraceFlags.fromByte((byte) head.flags()),
+            TraceState.getDefault()));
+  }
+
+  private static String name(ClientCall call) {
+    if (call.details() instanceof ClientCall.Sql sql) {
+      String operation = sql.operation();
+      if (operation != null) {
+        return sql.target() == null ? operation : operation + " " + sql.target();
+      }
+      return sql.database() == null ? "postgresql" : sql.database();
+    }
+    return ((ClientCall.Http) call.details()).method();
+  }
+
+  private static void describe(Span span, ClientCall call) {
+    ConnectionInfo connection = call.connection();
+    span.setAttribute(NETWORK_PEER_ADDRESS, connection.remoteAddress());
+    span.setAttribute(NETWORK_PEER_PORT, (long) connection.remotePort());
+    if (call.details() instanceof ClientCall.Http http) {
+      String authority =
+          http.host() == null
+              ? connection.remoteAddress() + ":" + connection.remotePort()
+              : http.host();
+      int colon = authority.lastIndexOf(':');
+      boolean hasPort = colon > authority.lastIndexOf(']');
+      span.setAttribute(SERVER_ADDRESS, hasPort ? authority.substring(0, colon) : authority);
+      span.setAttribute(SERVER_PORT, (long) connection.remotePort());
+      span.setAttribute(HTTP_REQUEST_METHOD, http.method());
+      span.setAttribute(
+          URL_FULL,
+          http.target().startsWith("/") ? "http://" + authority + http.target() : http.target());
+      if (!http.version().isEmpty()) {
+        span.setAttribute(NETWORK_PROTOCOL_VERSION, http.version());
+      }
+      if (http.statusCode() > 0) {
+        span.setAttribute(HTTP_RESPONSE_STATUS_CODE, (long) http.statusCode());
+      }
+    } else if (call.details() instanceof ClientCall.Sql sql) {
+      span.setAttribute(DB_SYSTEM_NAME, "postgresql");
+      span.setAttribute(SERVER_ADDRESS, connection.remoteAddress());
+      span.setAttribute(SERVER_PORT, (long) connection.remotePort());
+      span.setAttribute(DB_NAMESPACE, sql.database());
+      span.setAttribute(DB_OPERATION_NAME, sql.operation());
+      if (!sql.sanitised().isEmpty()) {
+        span.setAttribute(DB_QUERY_TEXT, sql.sanitised());
+        span.setAttribute(DB_QUERY_SUMMARY, name(call));
+      }
+      span.setAttribute(DB_RESPONSE_STATUS_CODE, sql.sqlState());
+    }
+    String error = call.errorType();
+    if (error != null) {
+      span.setAttribute(ERROR_TYPE, error);
+      span.setStatus(StatusCode.ERROR);
+    }
+  }
+
+  private static void budget(Span span, ClientCall call) {
+    Budget budget = new Budget();
+    Account begin = (Account) call.accountBegin();
+    Account end = (Account) call.accountEnd();
+    long duration = call.endNs() - call.startNs();
+    if (begin != null && end != null && begin.comparable(end)) {
+      budget.add(begin.ns(), end.ns());
+      // From the first segment's departure to the account's reading the thread was in the call.
+      budget.ns[Layout.KIND_CPU] += Math.max(0, begin.atNs() - call.startNs());
+    } else {
+      // On no one thread: the answer was on its way, then waited for a reader.
+      long answered = call.firstByteNs() > 0 ? call.firstByteNs() : call.endNs();
+      long network = Math.min(Math.max(0, answered - call.startNs()), duration);
+      budget.ns[Layout.KIND_NETWORK] = network;
+      budget.idle = duration - network;
+    }
+    budget.writeTo(span);
+    span.setAttribute(Keys.LEVEL, "kernel");
+    Keys.set(span, Keys.TCP_RTT, call.rttMicrosEnd() * 1000L);
+    Keys.set(span, Keys.TCP_RETRANSMITS, (long) call.retransmitsEnd() - call.retransmitsBegin());
+    Keys.set(span, Keys.NET_BYTES_OUT, call.bytesOut());
+    Keys.set(span, Keys.NET_BYTES_IN, call.bytesIn());
+    if (call.firstByteNs() > 0) {
+      Keys.set(span, Keys.NET_FIRST_BYTE, call.firstByteNs() - call.requestEndNs());
+    }
+    ConnectionInfo connection = call.connection();
+    if (call.firstOnConnection() && connection.connectStartNs() > 0) {
+      Keys.set(span, Keys.NET_CONNECT, connection.connectedNs() - connection.connectStartNs());
+    }
+  }
+
+  /**
+   * A thread's account at a socket event.
+   *
+   * @param atNs when, CLOCK_MONOTONIC
+   * @param ns nanoseconds by kind
+   * @param slot the thread's slot
+   * @param generation of the slot
+   * @param exact false when the account is not the span's alone (a carrier's, or no span known)
+   */
+  @SuppressWarnings("ArrayRecordComponent") // never compared, and a copy would cost an allocation
+  public record Account(long atNs, long[] ns, int slot, int generation, boolean exact) {
+    boolean comparable(@Nullable Account other) {
+      return other != null
+          && exact
+          && other.exact
+          && slot == other.slot
+          && generation == other.generation;
+    }
+  }
+}

@@ -1,0 +1,31 @@
+package dev.underspan.bridge.span;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An HTTP request as its handler sees it.
+ *
+ * @param component which server, for the instrumentation scope
+ * @param method request method
+ * @param scheme http or https
+ * @param path without the query
+ * @param query without the question mark
+ * @param host Host header
+ * @param clientAddress as the server gives it
+ * @param clientPort as the server gives it, 0 if unknown
+ * @param localPort 0 if unknown
+ * @param protocolVersion 1.1, 2 …
+ * @param userAgent User-Agent header
+ */
+public record RequestInfo(
+    String component,
+    String method,
+    @Nullable String scheme,
+    @Nullable String path,
+    @Nullable String query,
+    @Nullable String host,
+    @Nullable String clientAddress,
+    int clientPort,
+    int localPort,
+    @Nullable String protocolVersion,
+    @Nullable String userAgent) {}
