@@ -36,6 +36,9 @@ final class InsideLoader extends ClassLoader {
 
   @Override
   protected Class<?> findClass(String name) throws ClassNotFoundException {
+    if (name.startsWith("java.")) {
+      throw new ClassNotFoundException(name); // in the jar for the bootstrap loader only
+    }
     byte @Nullable [] bytes = read(PREFIX + name.replace('.', '/') + ".classdata");
     if (bytes == null) {
       throw new ClassNotFoundException(name);

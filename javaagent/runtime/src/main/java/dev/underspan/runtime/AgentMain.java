@@ -1,31 +1,17 @@
 package dev.underspan.runtime;
 
-import dev.underspan.bridge.activity.Activities;
-import dev.underspan.bridge.clock.EpochClock;
-import dev.underspan.bridge.correlate.SocketEvents;
-import dev.underspan.bridge.export.Telemetry;
-import dev.underspan.bridge.span.AcceptTimes;
-import dev.underspan.bridge.span.ClientSpans;
-import dev.underspan.bridge.span.InjectedSpans;
-import dev.underspan.bridge.span.ServerSpans;
-import dev.underspan.bridge.wire.WireCounters;
-import dev.underspan.host.ProbeException;
 import dev.underspan.instrument.BootstrapInjector;
 import dev.underspan.instrument.Instrumenter;
-import io.opentelemetry.api.trace.Tracer;
 import java.lang.instrument.Instrumentation;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The agent's start. On the application's thread only the bootstrap classes and a transformer that
- * looks at names; SDK and kernel side come up on a thread of their own, in parallel with the
- * application. Whatever fails here is told once, and the application goes on.
+ * The agent's start on the application's thread: only the bootstrap classes and a transformer that
+ * looks at names. It must not name a bootstrap class, nor a class that does: verifying it would
+ * look for them before they are defined.
  */
 public final class AgentMain {
   static final String VERSION = "0.1.0";
-  private static final long SHUTDOWN_SECONDS = 3;
 
   private AgentMain() {}
 
@@ -45,122 +31,6 @@ public final class AgentMain {
     AgentThreads threads = new AgentThreads();
     ClassLoader loader = AgentMain.class.getClassLoader();
     Instrumenter.install(instrumentation, loader, configuration::instrumentation);
-    threads.daemon("start", () -> startBehind(configuration, threads)).start();
-  }
-
-  private static void startBehind(Configuration configuration, AgentThreads threads) {
-    long begin = System.nanoTime();
-    KernelSide kernel = null;
-    String missing = "";
-    try {
-      if (configuration.kernel()) {
-        kernel = KernelSide.start(configuration.ringBytes());
-      } else {
-        missing = "switched off by underspan.kernel.enabled";
-      }
-    } catch (ProbeException e) {
-      missing = String.valueOf(e.getMessage());
-    } catch (RuntimeException | LinkageError e) {
-      missing = "the native part cannot be used here: " + e;
-    }
-    try {
-      run(configuration, threads, kernel, missing, begin);
-    } catch (RuntimeException | LinkageError e) {
-      Log.warn("cannot start (" + e + "); the application runs without tracing");
-      if (kernel != null) {
-        kernel.close();
-      }
-    }
-  }
-
-  private static void run(
-      Configuration configuration,
-      AgentThreads threads,
-      @Nullable KernelSide kernel,
-      String missing,
-      long begin) {
-    Telemetry telemetry = Telemetry.start(AgentMain.class.getClassLoader());
-    Tracer tracer = telemetry.tracer(VERSION);
-    EpochClock clock = new EpochClock();
-    Activities activities = new Activities();
-    InjectedSpans injected = new InjectedSpans();
-    AcceptTimes acceptTimes = new AcceptTimes();
-    WireCounters counters = new WireCounters();
-    ServerSpans serverSpans =
-        new ServerSpans(tracer, telemetry.propagator(), activities, acceptTimes, clock);
-    AdviceRuntime runtime =
-        new AdviceRuntime(
-            activities, serverSpans, injected, acceptTimes, telemetry.propagator(), threads);
-    CountDownLatch drained = new CountDownLatch(1);
-    if (kernel != null) {
-      activities.connect(kernel);
-    }
-    if (kernel != null && kernel.socketsMissing() == null) {
-      SocketEvents events =
-          new SocketEvents(new ClientSpans(tracer, telemetry.ids(), injected, clock), counters);
-      runtime.wireIsRead();
-      threads
-          .daemon(
-              "events",
-              () -> {
-                kernel.read(events);
-                drained.countDown();
-              })
-          .start();
-    } else {
-      drained.countDown();
-    }
-    Underspan.install(runtime);
-    Runtime.getRuntime()
-        .addShutdownHook(
-            threads.daemon(
-                "shutdown", () -> stop(configuration, telemetry, kernel, drained, runtime)));
-    report(kernel, missing, begin);
-  }
-
-  private static void report(@Nullable KernelSide kernel, String missing, long begin) {
-    String took = " (ready after " + (System.nanoTime() - begin) / 1_000_000 + " ms)";
-    if (kernel == null) {
-      Log.info("level process: " + missing + took);
-    } else {
-      ProbeException sockets = kernel.socketsMissing();
-      Log.info(
-          sockets == null
-              ? "level kernel: ledger and sockets by tracepoints" + took
-              : "level kernel: ledger; no client spans from the wire: "
-                  + sockets.getMessage()
-                  + took);
-    }
-  }
-
-  private static void stop(
-      Configuration configuration,
-      Telemetry telemetry,
-      @Nullable KernelSide kernel,
-      CountDownLatch drained,
-      AdviceRuntime runtime) {
-    try {
-      if (kernel != null) {
-        kernel.stop();
-        if (!drained.await(SHUTDOWN_SECONDS, TimeUnit.SECONDS)) {
-          Log.warn("events were left unread at the end");
-        }
-        var seen = kernel.probes().counters();
-        long lost = seen.getOrDefault("ring_full", 0L);
-        if (configuration.debug() || lost > 0) {
-          Log.info("kernel: " + seen + ", handled " + kernel.handled());
-        }
-      }
-      if (runtime.failures() > 0) {
-        Log.info("instrumentation failures: " + runtime.failures());
-      }
-      telemetry.shutdown(SHUTDOWN_SECONDS, TimeUnit.SECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    } finally {
-      if (kernel != null) {
-        kernel.close();
-      }
-    }
+    threads.daemon("start", () -> Startup.run(configuration, threads)).start();
   }
 }
