@@ -16,12 +16,22 @@ final class ExecutorInstrumentation {
   private static final String SCHEDULED =
       "java.util.concurrent.ScheduledThreadPoolExecutor$ScheduledFutureTask";
 
+  private static final String OUTER = "(Ljava/util/concurrent/ScheduledThreadPoolExecutor;";
+
   static final List<Hook> HOOKS =
       List.of(
           Hook.of("java.util.concurrent.FutureTask", "<init>", null, NewFutureTask.class),
           // The constructor with one more long is that of periodic tasks.
-          Hook.of(SCHEDULED, "<init>", "(Ljava/lang/Runnable;Ljava/lang/Object;JJ)", Delayed.class),
-          Hook.of(SCHEDULED, "<init>", "(Ljava/util/concurrent/Callable;", DelayedCallable.class),
+          Hook.of(
+              SCHEDULED,
+              "<init>",
+              OUTER + "Ljava/lang/Runnable;Ljava/lang/Object;JJ)",
+              Delayed.class),
+          Hook.of(
+              SCHEDULED,
+              "<init>",
+              OUTER + "Ljava/util/concurrent/Callable;",
+              DelayedCallable.class),
           Hook.of(POOL, "execute", null, PoolExecute.class),
           Hook.of(POOL, "remove", null, PoolRemove.class),
           Hook.of(POOL, "reject", null, PoolReject.class),
@@ -55,14 +65,14 @@ final class ExecutorInstrumentation {
 
   static final class Delayed {
     @Advice.OnMethodEnter(suppress = Throwable.class)
-    static void enter(@Advice.Argument(value = 0, readOnly = false) Runnable task) {
+    static void enter(@Advice.Argument(value = 1, readOnly = false) Runnable task) {
       task = Underspan.wrapDelayed(task);
     }
   }
 
   static final class DelayedCallable {
     @Advice.OnMethodEnter(suppress = Throwable.class)
-    static void enter(@Advice.Argument(value = 0, readOnly = false) Callable<?> task) {
+    static void enter(@Advice.Argument(value = 1, readOnly = false) Callable<?> task) {
       task = Underspan.wrap(task);
     }
   }

@@ -29,6 +29,7 @@ class ForkedJvmTest {
   private static Path agentJar = Path.of("unset");
 
   @BeforeAll
+  @SuppressWarnings("NullAway") // JUnit fills the directory in
   static void buildAgent() throws Exception {
     Manifest manifest = new Manifest();
     Attributes attributes = manifest.getMainAttributes();
@@ -93,7 +94,7 @@ class ForkedJvmTest {
             .redirectErrorStream(true)
             .redirectOutput(output.toFile())
             .start();
-    boolean ended = process.waitFor(120, TimeUnit.SECONDS);
+    boolean ended = process.waitFor(20, TimeUnit.SECONDS);
     process.destroyForcibly();
     String text = Files.readString(output);
     assertThat(ended).as(text).isTrue();

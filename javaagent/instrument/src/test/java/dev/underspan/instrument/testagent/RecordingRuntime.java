@@ -7,7 +7,7 @@ import java.util.concurrent.atomic.AtomicLongArray;
 
 /** Records calls; shares JDK objects with the application through the system properties. */
 final class RecordingRuntime implements UnderspanRuntime {
-  private final ThreadLocal<Object> context = new ThreadLocal<>();
+  private static final ThreadLocal<Object> context = new ThreadLocal<>();
   private final Queue<String> events = new ConcurrentLinkedQueue<>();
 
   /** mounts, unmounts, virtual threads started, ended. */

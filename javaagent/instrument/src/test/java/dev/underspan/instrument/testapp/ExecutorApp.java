@@ -16,6 +16,7 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
 /** Hand-off through the JDK's executors. */
+@SuppressWarnings("FutureReturnValueIgnored")
 public final class ExecutorApp {
   private ExecutorApp() {}
 
@@ -27,7 +28,7 @@ public final class ExecutorApp {
   public static void main(String[] args) throws Exception {
     ExecutorService pool = Executors.newFixedThreadPool(2);
     Probe.context("a");
-    recorded("submit", "a", pool.submit(Probe::context).get());
+    recorded("submit", "a", pool.submit(() -> Probe.context()).get());
     CompletableFuture<String> seen = new CompletableFuture<>();
     pool.execute(() -> seen.complete(Probe.context()));
     recorded("execute", "a", seen.get());
@@ -55,7 +56,8 @@ public final class ExecutorApp {
     recorded("thenCompose", "a", composed.get());
     recorded("restored", "b", Probe.context());
     ScheduledExecutorService timer = Executors.newScheduledThreadPool(1);
-    recorded("schedule", "b", timer.schedule(Probe::context, 5, TimeUnit.MILLISECONDS).get());
+    recorded(
+        "schedule", "b", timer.schedule(() -> Probe.context(), 5, TimeUnit.MILLISECONDS).get());
     CompletableFuture<String> delayed = new CompletableFuture<>();
     timer.schedule(() -> delayed.complete(Probe.context()), 5, TimeUnit.MILLISECONDS);
     recorded("schedule runnable", "b", delayed.get());
@@ -64,7 +66,7 @@ public final class ExecutorApp {
         () -> periodic.complete(Probe.context()), 1, 5, TimeUnit.MILLISECONDS);
     recorded("periodic", "null", periodic.get());
     Probe.context(null);
-    recorded("clean worker", "null", pool.submit(Probe::context).get());
+    recorded("clean worker", "null", pool.submit(() -> Probe.context()).get());
     removal();
     hooks();
     timer.shutdownNow();

@@ -38,8 +38,10 @@ final class Probe {
 
   static void check(String what, Object expected, Object actual) {
     if (!expected.equals(actual)) {
-      throw new AssertionError(
-          what + ": expected " + expected + " but was " + actual + "; events " + events());
+      new AssertionError(
+              what + ": expected " + expected + " but was " + actual + "; events " + events())
+          .printStackTrace();
+      System.exit(1);
     }
   }
 

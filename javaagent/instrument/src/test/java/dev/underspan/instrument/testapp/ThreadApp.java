@@ -7,6 +7,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.locks.ReentrantLock;
 
 /** Platform threads, and where there are any thousands of virtual ones. */
+@SuppressWarnings({"LockNotBeforeTry", "ThreadPriorityCheck"})
 public final class ThreadApp {
   private static final int VIRTUAL_THREADS = 5003;
 
