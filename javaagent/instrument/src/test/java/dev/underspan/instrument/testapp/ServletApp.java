@@ -76,7 +76,7 @@ public final class ServletApp {
     Probe.event("end server:/shop/async 207 /shop/\\* null", 3);
     Probe.event("end server:/shop/complete 208 /shop/\\* null", 3);
     Probe.event("end server:/shop/fail 500 /shop/\\* .*", 3);
-    Probe.event("end server:/missing 404 null null", 3);
+    Probe.event("end server:/missing 404 (null|/) null", 3);
     Probe.event("start " + args[0] + " .*", 15);
     Probe.event("start .*", 15);
     Probe.event("end .*", 15);
