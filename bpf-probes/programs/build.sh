@@ -38,4 +38,4 @@ for set in ledger tracing; do
 	cp "$work/$set.o" "$out/abi/$set.o"
 done
 bpftool btf dump file "$work/tracing.o" >"$work/tracing.btf.txt"
-java tools/AbiGenerator.java "$work/tracing.btf.txt" "$out/abi/java" src/ledger.h src/events.h
+java tools/AbiGenerator.java "$work/tracing.btf.txt" "$out/abi/java" src/ledger.h src/events.h src/connection.h

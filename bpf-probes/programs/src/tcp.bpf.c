@@ -5,36 +5,12 @@
 #include "maps.h"
 
 #include "arch.h"
+#include "connection.h"
 
 #define AF_INET 2
 #define AF_INET6 10
 #define MSG_PEEK 2
-#define ARRIVALS 8
 #define MAX_IOVEC 4
-
-struct arrival {
-	__u64 ns;
-	__u32 end_seq; /* the sequence number behind the last byte that arrived then */
-	__u32 reserved;
-};
-
-struct connection {
-	__u64 cookie;
-	__u64 connect_ns;
-	__u64 established_ns;
-	__u64 last_send_ns;
-	__u64 bytes_in;
-	__u64 bytes_out;
-	__u64 request_number;
-	__u64 request_arrival_ns;
-	__u64 request_read_ns;
-	__u64 request_bytes;
-	__u32 role;
-	__u32 arrival_count;
-	__u32 last_direction;
-	__u32 reserved;
-	struct arrival arrivals[ARRIVALS];
-};
 
 /* Cloned from a listening socket to each connection that it yields. */
 struct {

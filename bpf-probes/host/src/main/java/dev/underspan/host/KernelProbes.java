@@ -2,7 +2,12 @@ package dev.underspan.host;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,6 +22,7 @@ public final class KernelProbes implements AutoCloseable {
   public static final int DEFAULT_RING_BYTES = 4 << 20;
 
   private static final int BPF_OBJ_GET_INFO_BY_FD = 15;
+  private static final long BPF_NOEXIST = 1;
   private static final List<String> SOCKETS =
       List.of("on_set_state", "on_data_ready", "on_sent", "on_received");
   private static final List<String> SCHEDULER =
@@ -83,11 +89,34 @@ public final class KernelProbes implements AutoCloseable {
         for (String program : SOCKETS) {
           skeleton.attach(program);
         }
+        probes.adoptOpenSockets();
       }
       return probes;
     } catch (ProbeException | RuntimeException e) {
       skeleton.close();
       throw e;
+    }
+  }
+
+  /**
+   * Makes the sockets known that are older than the programs, so that arrivals on them are seen and
+   * listening ones hand on to what they accept.
+   */
+  private void adoptOpenSockets() {
+    int map = skeleton.map("connections");
+    try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+      for (Path descriptor : descriptors) {
+        int fd = Integer.parseInt(descriptor.getFileName().toString());
+        boolean listening = Native.isListening(fd);
+        ByteBuffer connection = Native.allocate(Layout.Connection.SIZE);
+        connection.putInt(
+            Layout.Connection.ROLE, listening ? Layout.ROLE_LISTENER : Layout.ROLE_UNKNOWN);
+        // Refused for what is no socket, or is known by now.
+        LightSkeleton.update(map, fd, connection, BPF_NOEXIST);
+      }
+    } catch (IOException | DirectoryIteratorException e) {
+      // Then they are found when they are next used, and their first arrival is not known.
+      return;
     }
   }
 
@@ -133,6 +162,11 @@ public final class KernelProbes implements AutoCloseable {
     counters.put("connections_untracked", counter(Layout.LossCounters.CONNECTIONS_UNTRACKED));
     counters.put("arrivals_merged", counter(Layout.LossCounters.ARRIVALS_MERGED));
     return counters;
+  }
+
+  /** Events lost so far because the ring buffer was full; a plain read of mapped memory. */
+  public long lostEvents() {
+    return counter(Layout.LossCounters.RING_FULL);
   }
 
   private long counter(int offset) {

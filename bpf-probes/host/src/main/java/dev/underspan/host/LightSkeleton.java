@@ -126,11 +126,16 @@ final class LightSkeleton implements AutoCloseable {
   }
 
   private static int update(int mapFd, byte[] value) {
-    ByteBuffer key = Native.allocate(4);
-    ByteBuffer direct = Native.allocate(value.length).put(0, value);
+    return update(mapFd, 0, Native.allocate(value.length).put(0, value), 0);
+  }
+
+  /** Sets an element of a map with keys of four bytes; 0, or -errno. */
+  static int update(int mapFd, int key, ByteBuffer value, long flags) {
+    ByteBuffer directKey = Native.allocate(4).putInt(0, key);
     ByteBuffer attributes = Native.allocate(32);
-    attributes.putInt(0, mapFd).putLong(8, Native.address(key)).putLong(16, Native.address(direct));
-    return Native.bpf(BPF_MAP_UPDATE_ELEM, attributes, key, direct);
+    attributes.putInt(0, mapFd).putLong(8, Native.address(directKey));
+    attributes.putLong(16, Native.address(value)).putLong(24, flags);
+    return Native.bpf(BPF_MAP_UPDATE_ELEM, attributes, directKey, value);
   }
 
   private static int loadLoader(byte[] insns, int mapFd, @Nullable ByteBuffer log) {

@@ -18,6 +18,8 @@ final class Native {
   static final int PROT_READ = 1;
   static final int PROT_WRITE = 2;
   private static final int MAP_SHARED = 1;
+  private static final int SOL_SOCKET = 1;
+  private static final int SO_ACCEPTCONN = 30;
 
   /** Public only because jnr-ffi implements it. */
   public interface LibC {
@@ -32,12 +34,12 @@ final class Native {
   private Native() {}
 
   /** System call numbers, -1 where we do not know the processor. */
-  private record Numbers(long bpf, long mmap, long munmap, long close) {
+  private record Numbers(long bpf, long mmap, long munmap, long close, long getsockopt) {
     static Numbers ofThisProcessor() {
       return switch (System.getProperty("os.arch", "")) {
-        case "amd64", "x86_64" -> new Numbers(321, 9, 11, 3);
-        case "aarch64" -> new Numbers(280, 222, 215, 57);
-        default -> new Numbers(-1, -1, -1, -1);
+        case "amd64", "x86_64" -> new Numbers(321, 9, 11, 3, 55);
+        case "aarch64" -> new Numbers(280, 222, 215, 57, 209);
+        default -> new Numbers(-1, -1, -1, -1, -1);
       };
     }
   }
@@ -88,6 +90,27 @@ final class Native {
     return MEMORY
         .newDirectByteBuffer(address, Math.toIntExact(length))
         .order(ByteOrder.nativeOrder());
+  }
+
+  /** Whether a descriptor is a listening socket; false for anything else. */
+  static boolean isListening(int fd) {
+    ByteBuffer value = allocate(4);
+    ByteBuffer length = allocate(4).putInt(0, 4);
+    try {
+      return call(
+                  NUMBERS.getsockopt,
+                  fd,
+                  SOL_SOCKET,
+                  SO_ACCEPTCONN,
+                  address(value),
+                  address(length),
+                  0)
+              == 0
+          && value.getInt(0) == 1;
+    } finally {
+      Reference.reachabilityFence(value);
+      Reference.reachabilityFence(length);
+    }
   }
 
   static void munmap(ByteBuffer mapped) {

@@ -23,6 +23,7 @@ public final class AgentMain {
   public static void start(@Nullable String arguments, Instrumentation instrumentation)
       throws Exception {
     Configuration configuration = Configuration.of(arguments);
+    Log.verbose(configuration.debug());
     if (!configuration.enabled()) {
       Log.info("switched off by underspan.enabled");
       return;

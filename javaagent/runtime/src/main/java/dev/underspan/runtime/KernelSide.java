@@ -3,6 +3,7 @@ package dev.underspan.runtime;
 import dev.underspan.abi.Ledger;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.activity.Kernel;
+import dev.underspan.bridge.correlate.SocketEvents;
 import dev.underspan.host.KernelProbes;
 import dev.underspan.host.ProbeException;
 import dev.underspan.host.RingReader;
@@ -60,8 +61,11 @@ final class KernelSide implements Kernel {
     return failed.get();
   }
 
-  /** Reads events until {@link #stop()}; what then is left in the buffer is still read. */
-  void read(Consumer<SocketEvent> sink) {
+  /**
+   * Reads events until {@link #stop()}; what then is left in the buffer is still read. The sink
+   * learns of losses, since a parser must not pair an answer with the wrong question.
+   */
+  void read(SocketEvents sink) {
     RingReader ring = probes.events();
     if (ring == null) {
       return;
@@ -78,8 +82,14 @@ final class KernelSide implements Kernel {
           }
         };
     boolean last = false;
+    long lostBefore = 0;
     while (true) {
       int count = ring.drain(guarded);
+      long lost = probes.lostEvents();
+      if (lost != lostBefore) {
+        lostBefore = lost;
+        sink.onLoss();
+      }
       handled.addAndGet(count);
       if (last) {
         return;

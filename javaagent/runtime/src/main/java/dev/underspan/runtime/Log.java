@@ -7,6 +7,19 @@ package dev.underspan.runtime;
 final class Log {
   private Log() {}
 
+  private static volatile boolean verbose;
+
+  /** Whether {@link #debug} prints. */
+  static void verbose(boolean on) {
+    verbose = on;
+  }
+
+  static void debug(String message) {
+    if (verbose) {
+      info(message);
+    }
+  }
+
   static void info(String message) {
     System.err.println("[underspan] " + message);
   }

@@ -26,6 +26,7 @@ final class Startup {
 
   static void run(Configuration configuration, AgentThreads threads) {
     long begin = System.nanoTime();
+    NativeAccess.allow();
     KernelSide kernel = null;
     String missing = "";
     try {

@@ -62,6 +62,11 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     connection.onChunk(fill(event));
   }
 
+  /** Events were lost, of whichever connections: each resynchronises at its next request. */
+  public void onLoss() {
+    connections.values().forEach(WireConnection::onLoss);
+  }
+
   private static ConnectionInfo describe(SocketEvent event) {
     boolean midway = event.role() == Layout.ROLE_UNKNOWN;
     return new ConnectionInfo(

@@ -190,7 +190,6 @@ public final class ServerSpans {
       ServerRequest read = socket;
       if (read != null) {
         Keys.set(span, Keys.TCP_RTT, read.rttMicros * 1000L);
-        Keys.set(span, Keys.TCP_RETRANSMITS, read.retransmits);
         Keys.set(span, Keys.NET_BYTES_IN, read.bytesIn);
       }
     }
@@ -205,7 +204,7 @@ public final class ServerSpans {
     long now = System.nanoTime();
     ThreadState state = activities.state();
     ServerRequest socket = takeRequest(state, request, now);
-    long begin = socket != null && socket.arrivalNs > 0 ? socket.arrivalNs : now;
+    long begin = socket == null ? now : socket.arrivalNs > 0 ? socket.arrivalNs : socket.readNs;
     Context parent = propagator.extract(Context.root(), propagation, new Getter());
     Span span =
         tracer

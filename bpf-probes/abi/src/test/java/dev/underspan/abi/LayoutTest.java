@@ -1,0 +1,109 @@
+package dev.underspan.abi;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/** The constants that Java uses are those that the compiled programs use. */
+class LayoutTest {
+  private static final Path PROGRAMS = Path.of("../programs");
+
+  @SuppressWarnings("NullAway.Init")
+  private static Btf btf;
+
+  @BeforeAll
+  static void readObject() throws IOException {
+    btf = new Btf(PROGRAMS.resolve("target/bpf/abi/tracing.o"));
+  }
+
+  private static String snake(String camel) {
+    return camel.replaceAll("(?<=.)(?=[A-Z])", "_").toLowerCase(Locale.ROOT);
+  }
+
+  private static Map<String, Integer> constants(Class<?> of) throws IllegalAccessException {
+    Map<String, Integer> constants = new LinkedHashMap<>();
+    for (Field field : of.getDeclaredFields()) {
+      if (Modifier.isStatic(field.getModifiers()) && field.getType() == int.class) {
+        constants.put(field.getName(), field.getInt(null));
+      }
+    }
+    return constants;
+  }
+
+  @TestFactory
+  Stream<DynamicTest> everyStructAgreesWithTheObject() {
+    return Arrays.stream(Layout.class.getDeclaredClasses())
+        .map(type -> DynamicTest.dynamicTest(snake(type.getSimpleName()), () -> agrees(type)));
+  }
+
+  private static void agrees(Class<?> type) throws IllegalAccessException {
+    assertThat(btf.structs).containsKey(snake(type.getSimpleName()));
+    Btf.Struct struct = btf.structs.getOrDefault(snake(type.getSimpleName()), none());
+    Map<String, Integer> expected = new LinkedHashMap<>();
+    expected.put("SIZE", struct.size());
+    struct.fields().forEach((name, offset) -> expected.put(name.toUpperCase(Locale.ROOT), offset));
+    assertThat(expected).hasSizeGreaterThan(1);
+    assertThat(constants(type)).containsExactlyInAnyOrderEntriesOf(expected);
+  }
+
+  private static Btf.Struct none() {
+    return new Btf.Struct(0, Map.of());
+  }
+
+  @Test
+  void noSharedStructIsMissing() throws IOException {
+    Set<String> declared = new TreeSet<>();
+    for (String header : new String[] {"src/ledger.h", "src/events.h"}) {
+      Matcher structs =
+          Pattern.compile("(?m)^struct\\s+(\\w+)\\s*\\{")
+              .matcher(Files.readString(PROGRAMS.resolve(header)));
+      while (structs.find()) {
+        declared.add(structs.group(1));
+      }
+    }
+    assertThat(declared).contains("slot", "socket_event");
+    assertThat(Layout.class.getDeclaredClasses())
+        .extracting(type -> snake(type.getSimpleName()))
+        .containsExactlyInAnyOrderElementsOf(declared);
+  }
+
+  @Test
+  void enumsInTheObjectAgree() throws IllegalAccessException {
+    Map<String, Integer> constants = constants(Layout.class);
+    int compared = 0;
+    for (Map<String, Integer> values : btf.enums.values()) {
+      if (values.keySet().stream().anyMatch(constants::containsKey)) {
+        assertThat(constants).containsAllEntriesOf(values);
+        compared += values.size();
+      }
+    }
+    assertThat(compared).isPositive();
+  }
+
+  @Test
+  void arraysFillTheirPlace() {
+    assertThat(Layout.Account.RESERVED - Layout.Account.NS).isEqualTo(8 * Layout.LEDGER_KINDS);
+    assertThat(Layout.ServerRequest.SIZE - Layout.ServerRequest.NS)
+        .isEqualTo(8 * Layout.LEDGER_KINDS);
+    assertThat(Layout.SocketEvent.SIZE - Layout.SocketEvent.NS).isEqualTo(8 * Layout.LEDGER_KINDS);
+    assertThat(Layout.SocketEvent.NS - Layout.SocketEvent.TAIL).isEqualTo(Layout.TAIL_BYTES);
+    assertThat(Layout.KIND_OTHER).isLessThan(Layout.LEDGER_KINDS);
+  }
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What is kept with each socket of the process; Java writes it for sockets older than the programs. */
+#ifndef UNDERSPAN_CONNECTION_H
+#define UNDERSPAN_CONNECTION_H
+
+#include "events.h"
+
+enum connection_limits {
+	ARRIVALS = 8,
+};
+
+struct arrival {
+	__u64 ns;
+	__u32 end_seq; /* the sequence number behind the last byte that arrived then */
+	__u32 reserved;
+};
+
+struct connection {
+	__u64 cookie;
+	__u64 connect_ns;
+	__u64 established_ns;
+	__u64 last_send_ns;
+	__u64 bytes_in;
+	__u64 bytes_out;
+	__u64 request_number;
+	__u64 request_arrival_ns;
+	__u64 request_read_ns;
+	__u64 request_bytes;
+	__u32 role;
+	__u32 arrival_count;
+	__u32 last_direction;
+	__u32 reserved;
+	struct arrival arrivals[ARRIVALS];
+};
+
+#endif

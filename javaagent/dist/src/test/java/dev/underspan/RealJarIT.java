@@ -1,0 +1,330 @@
+package dev.underspan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.underspan.demo.OtlpReceiver;
+import dev.underspan.demo.Span;
+import dev.underspan.demo.Trace;
+import dev.underspan.demo.TraceStore;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The real jar on real JVMs: 17 or whatever runs the build, and 25 where it is installed. Root. */
+class RealJarIT {
+  private static final Path JAR = Path.of(System.getProperty("underspan.jar"));
+
+  @TempDir Path directory;
+
+  static Stream<Path> jdks() throws IOException {
+    List<Path> homes = new ArrayList<>();
+    homes.add(Path.of(System.getProperty("java.home")));
+    Path jvms = Path.of("/usr/lib/jvm");
+    if (Files.isDirectory(jvms)) {
+      try (Stream<Path> found = Files.list(jvms)) {
+        found
+            .filter(home -> home.getFileName().toString().matches(".*(^|[^0-9])25([^0-9]|$).*"))
+            .filter(home -> Files.isExecutable(home.resolve("bin/java")))
+            .findFirst()
+            .ifPresent(homes::add);
+      }
+    }
+    return homes.stream();
+  }
+
+  /** A started application; ends when closed. */
+  private final class App implements AutoCloseable {
+    final Process process;
+    final Path stderr;
+    final int port;
+    final List<String> greeting = new ArrayList<>();
+
+    App(Path home, List<String> wrapper, String endpoint, String... agentArguments)
+        throws IOException {
+      stderr = directory.resolve("stderr-" + System.nanoTime());
+      List<String> command = new ArrayList<>(wrapper);
+      command.add(home.resolve("bin/java").toString());
+      command.add("-Xmx128m");
+      command.add(
+          "-javaagent:"
+              + JAR
+              + (agentArguments.length == 0 ? "" : "=" + String.join(",", agentArguments)));
+      command.addAll(List.of("-cp", testClasses().toString(), "dev.underspan.testapp.EchoApp"));
+      ProcessBuilder builder = new ProcessBuilder(command).redirectError(stderr.toFile());
+      Map<String, String> environment = builder.environment();
+      environment.put("OTEL_SERVICE_NAME", "echo");
+      environment.put("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+      environment.put("OTEL_BSP_SCHEDULE_DELAY", "200");
+      process = builder.start();
+      BufferedReader out =
+          new BufferedReader(
+              new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+      String line = out.readLine();
+      while (line != null && !line.startsWith("port ")) {
+        greeting.add(line);
+        line = out.readLine();
+      }
+      assertThat(line).as(Files.readString(stderr)).isNotNull();
+      port = Integer.parseInt(line.substring("port ".length()));
+    }
+
+    /** Waits until the agent says at which level it is. */
+    String level() throws Exception {
+      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+      while (System.nanoTime() < deadline) {
+        for (String line : Files.readAllLines(stderr)) {
+          if (line.contains("[underspan] level ")) {
+            return line;
+          }
+        }
+        Thread.sleep(20);
+      }
+      throw new AssertionError("no level told: " + Files.readString(stderr));
+    }
+
+    String get(String path) throws Exception {
+      HttpResponse<String> response =
+          HttpClient.newHttpClient()
+              .send(
+                  HttpRequest.newBuilder(URI.create("http://localhost:" + port + path)).build(),
+                  HttpResponse.BodyHandlers.ofString());
+      assertThat(response.statusCode()).isEqualTo(200);
+      return response.body();
+    }
+
+    int end() throws Exception {
+      process.getOutputStream().close();
+      assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
+      return process.exitValue();
+    }
+
+    @Override
+    public void close() {
+      process.descendants().forEach(ProcessHandle::destroyForcibly);
+      process.destroyForcibly();
+    }
+  }
+
+  /** Copied where every user may read. */
+  private Path testClasses() throws IOException {
+    Path target = Path.of("/tmp/underspan-testapp-" + ProcessHandle.current().pid());
+    Path file = target.resolve("dev/underspan/testapp/EchoApp.class");
+    if (!Files.exists(file)) {
+      Files.createDirectories(file.getParent());
+      try (InputStream in = RealJarIT.class.getResourceAsStream("testapp/EchoApp.class")) {
+        Files.write(file, in.readAllBytes());
+      }
+      file.toFile().deleteOnExit();
+    }
+    return target;
+  }
+
+  private static List<Span> await(TraceStore store, int count) throws InterruptedException {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (store.size() < count && System.nanoTime() < deadline) {
+      Thread.sleep(50);
+    }
+    List<Span> spans = new ArrayList<>();
+    for (Trace trace : store.traces()) {
+      spans.addAll(trace.spans());
+    }
+    return spans;
+  }
+
+  private void assertTraced(App app, TraceStore store) throws Exception {
+    int rounds = 31; // prime
+    for (int i = 0; i < rounds; i++) {
+      assertThat(app.get("/outer")).matches("00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-9]");
+    }
+    List<Span> spans = await(store, 3 * rounds);
+    assertThat(spans).hasSize(3 * rounds);
+    for (Trace trace : store.traces()) {
+      assertThat(trace.spans()).hasSize(3);
+      assertThat(trace.roots()).hasSize(1);
+      Trace.Node outer = trace.roots().get(0);
+      assertThat(outer.span().kind()).isEqualTo(Span.Kind.SERVER);
+      assertThat(outer.children()).hasSize(1);
+      Trace.Node call = outer.children().get(0);
+      assertThat(call.span().kind()).isEqualTo(Span.Kind.CLIENT);
+      assertThat(call.children()).hasSize(1);
+      assertThat(call.children().get(0).span().kind()).isEqualTo(Span.Kind.SERVER);
+    }
+    assertThat(spans)
+        .allSatisfy(
+            span -> {
+              assertThat(span.attributes().get("underspan.level")).isEqualTo("kernel");
+              long sum = 0;
+              for (Map.Entry<String, ?> attribute : span.attributes().entrySet()) {
+                if (attribute.getKey().startsWith("underspan.time.")) {
+                  sum += ((Number) attribute.getValue()).longValue();
+                }
+              }
+              long duration = span.endNanos() - span.startNanos();
+              assertThat(Math.abs(sum - duration)).isLessThan(Math.max(duration / 100, 100_000));
+            });
+  }
+
+  @ParameterizedTest
+  @MethodSource("jdks")
+  void tracesToTheKernelAndLeavesNothingBehind(Path home) throws Exception {
+    TraceStore store = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        App app = new App(home, List.of(), receiver.endpoint())) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      assertTraced(app, store);
+      assertThat(app.greeting).as("classes of ours that the application sees").isEmpty();
+      assertThat(app.end()).isZero();
+      // One line of ours, and no warning of the JVM's.
+      assertThat(Files.readAllLines(app.stderr)).hasSize(1);
+      assertThat(programsOf(app.process.pid())).isEmpty();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("jdks")
+  void worksInsideItsOwnPidNamespace(Path home) throws Exception {
+    TraceStore store = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        App app =
+            new App(
+                home,
+                List.of("unshare", "--pid", "--fork", "--mount-proc", "--kill-child"),
+                receiver.endpoint())) {
+      assertThat(app.level()).contains("level kernel");
+      assertTraced(app, store);
+      assertThat(app.end()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("jdks")
+  void withoutRightsItStillTraces(Path home) throws Exception {
+    TraceStore store = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        App app =
+            new App(
+                home,
+                List.of(
+                    "setpriv",
+                    "--reuid=65534",
+                    "--regid=65534",
+                    "--clear-groups",
+                    "--inh-caps=-all",
+                    "--bounding-set=-all"),
+                receiver.endpoint())) {
+      assertThat(app.level()).contains("level process", "EPERM", "CAP_BPF and CAP_PERFMON");
+      app.get("/outer");
+      List<Span> spans = await(store, 2);
+      assertThat(spans).hasSize(2); // the servers; client spans come from the wire
+      assertThat(spans)
+          .allSatisfy(
+              span -> assertThat(span.attributes().get("underspan.level")).isEqualTo("process"));
+      assertThat(store.traces()).hasSize(1);
+      assertThat(app.end()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("jdks")
+  void aDeadBackendHarmsNobody(Path home) throws Exception {
+    try (App app = new App(home, List.of(), "http://127.0.0.1:9")) {
+      app.level();
+      for (int i = 0; i < 20; i++) {
+        app.get("/outer");
+      }
+      assertThat(app.end()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("jdks")
+  void switchedOffItIsInert(Path home) throws Exception {
+    try (App app = new App(home, List.of(), "http://127.0.0.1:9", "enabled=false")) {
+      assertThat(app.get("/outer")).isEqualTo("null");
+      assertThat(app.end()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("jdks")
+  void killedItLeavesNoProgramInTheKernel(Path home) throws Exception {
+    try (App app = new App(home, List.of(), "http://127.0.0.1:9")) {
+      assertThat(app.level()).contains("level kernel");
+      app.get("/outer");
+      long pid = app.process.pid();
+      assertThat(programsOf(pid)).contains("on_switch", "on_sent");
+      int before = programs("on_switch");
+      app.process.destroyForcibly().waitFor();
+      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+      while (programs("on_switch") >= before && System.nanoTime() < deadline) {
+        Thread.sleep(50);
+      }
+      assertThat(programs("on_switch")).isEqualTo(before - 1);
+    }
+  }
+
+  /** Our programs that a process holds, by what bpftool says. */
+  private static String programsOf(long pid) throws Exception {
+    StringBuilder found = new StringBuilder();
+    for (String line : bpftool()) {
+      if (line.contains("(" + pid + ")")) {
+        found.append(line);
+      }
+    }
+    Path descriptors = Path.of("/proc/" + pid + "/fdinfo");
+    if (found.length() == 0 && Files.isDirectory(descriptors)) {
+      // bpftool without process names: the descriptors give program ids.
+      List<String> ids = new ArrayList<>();
+      try (Stream<Path> files = Files.list(descriptors)) {
+        for (Path file : files.toList()) {
+          for (String line : Files.readAllLines(file)) {
+            if (line.startsWith("prog_id:")) {
+              ids.add(line.substring("prog_id:".length()).strip());
+            }
+          }
+        }
+      }
+      for (String line : bpftool()) {
+        for (String id : ids) {
+          if (line.startsWith(id + ":")) {
+            found.append(line);
+          }
+        }
+      }
+    }
+    return found.toString();
+  }
+
+  private static int programs(String name) throws Exception {
+    return (int) bpftool().stream().filter(line -> line.contains(" name " + name + " ")).count();
+  }
+
+  private static List<String> bpftool() throws Exception {
+    Process process =
+        new ProcessBuilder("sh", "-c", "PATH=$PATH:/usr/sbin:/sbin exec bpftool prog show")
+            .redirectErrorStream(true)
+            .start();
+    List<String> lines =
+        new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
+            .lines()
+            .toList();
+    assertThat(process.waitFor()).isZero();
+    return lines;
+  }
+}
