@@ -119,6 +119,25 @@ public final class Ledger {
   }
 
   /**
+   * Copies the account of the calling thread's own slot, closed at a moment taken within: a moment
+   * taken before would miss that the thread may be switched out in between.
+   *
+   * @param into at least KINDS long, nanoseconds by kind
+   * @return that moment, System.nanoTime()
+   */
+  public long readNow(int slot, long[] into) {
+    int account = at(slot) + Layout.Slot.ACCOUNT;
+    while (true) {
+      int before = (int) INT.getVolatile(memory, account + Layout.Account.SEQ);
+      long now = System.nanoTime();
+      read(slot, into, now);
+      if (before == (int) INT.getVolatile(memory, account + Layout.Account.SEQ)) {
+        return now;
+      }
+    }
+  }
+
+  /**
    * The latest request that the slot's thread began to read from a connection that the process
    * accepted, or that was open before the programs were attached. To be called by the slot's own
    * thread.

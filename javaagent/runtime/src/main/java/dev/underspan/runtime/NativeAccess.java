@@ -18,9 +18,11 @@ final class NativeAccess {
     try {
       MethodHandle enable =
           MethodHandles.privateLookupIn(Module.class, MethodHandles.lookup())
-              .findVirtual(
-                  Module.class, "implAddEnableNativeAccess", MethodType.methodType(Module.class));
-      enable.invoke(NativeAccess.class.getModule());
+              .findStatic(
+                  Module.class,
+                  "implAddEnableNativeAccessToAllUnnamed",
+                  MethodType.methodType(void.class));
+      enable.invoke();
     } catch (Throwable e) {
       // Then there is a warning, which harms nobody.
       Log.debug("no native access for the agent's module: " + e);

@@ -105,15 +105,14 @@ public final class Activities {
   /**
    * Reads the calling thread's account.
    *
-   * @return false when there is none
+   * @return the moment that it holds for (System.nanoTime()), or 0 when there is no account
    */
-  public boolean read(ThreadState state, long[] into, long now) {
+  public long read(ThreadState state, long[] into) {
     Kernel connected = kernel;
     if (connected == null || state.slot < 0) {
-      return false;
+      return 0;
     }
-    state.read(connected.ledger(), into, now);
-    return true;
+    return state.read(connected.ledger(), into);
   }
 
   /** The request that the calling thread read last, in {@code state.request}. */
@@ -163,7 +162,7 @@ public final class Activities {
     carried.enrolmentTried = true;
     carried.mountedOn = carrier;
     if (carrier.slot >= 0) {
-      ledger.read(carrier.slot, carrier.mountBase, System.nanoTime());
+      ledger.readNow(carrier.slot, carrier.mountBase);
       carried.writeHead(ledger);
     }
   }
@@ -177,7 +176,7 @@ public final class Activities {
     }
     ThreadState carried = virtualThreads.get(id(virtual));
     if (carried != null) {
-      carrier.settle(connected.ledger(), carried, System.nanoTime());
+      carrier.settle(connected.ledger(), carried);
     }
     connected.ledger().clearHead(carrier.slot);
   }

@@ -68,9 +68,9 @@ public final class ThreadState {
     }
   }
 
-  /** The thread's account so far, by kind; to be called on the thread itself. */
-  void read(Ledger ledger, long[] into, long now) {
-    ledger.read(slot, into, now);
+  /** The thread's account so far, by kind, and the moment it holds for; on the thread itself. */
+  long read(Ledger ledger, long[] into) {
+    long now = ledger.readNow(slot, into);
     AtomicLongArray earlier = mounted;
     if (earlier != null) {
       ThreadState carrier = mountedOn;
@@ -79,17 +79,18 @@ public final class ThreadState {
         into[kind] = into[kind] - base + earlier.get(kind);
       }
     }
+    return now;
   }
 
   /**
    * On the carrier: adds what the carrier spent since the mount to the virtual thread's account.
    */
-  void settle(Ledger ledger, ThreadState carried, long now) {
+  void settle(Ledger ledger, ThreadState carried) {
     AtomicLongArray account = carried.mounted;
     if (account == null || slot < 0) {
       return;
     }
-    ledger.read(slot, scratch, now);
+    ledger.readNow(slot, scratch);
     for (int kind = 0; kind < Ledger.KINDS; kind++) {
       account.getAndAdd(kind, scratch[kind] - mountBase[kind]);
     }

@@ -19,11 +19,12 @@ final class ProcessAccount {
   /**
    * Reads the calling thread's account.
    *
-   * @return false where it cannot be read, or would be a carrier's
+   * @return the moment of the reading (System.nanoTime()), 0 where it cannot be read or would be a
+   *     carrier's
    */
-  static boolean read(ThreadState state, long[] into) {
+  static long read(ThreadState state, long[] into) {
     if (state.isVirtual()) {
-      return false;
+      return 0;
     }
     try {
       String text = Files.readString(SCHEDSTAT);
@@ -31,9 +32,9 @@ final class ProcessAccount {
       int second = text.indexOf(' ', first + 1);
       into[Layout.KIND_CPU] = Long.parseLong(text.substring(0, first));
       into[Layout.KIND_RUN_QUEUE] = Long.parseLong(text.substring(first + 1, second));
-      return true;
+      return System.nanoTime();
     } catch (IOException | RuntimeException e) {
-      return false;
+      return 0;
     }
   }
 }

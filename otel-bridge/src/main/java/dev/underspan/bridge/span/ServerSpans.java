@@ -102,7 +102,7 @@ public final class ServerSpans {
 
     /** The thread goes on to other work while the request is unfinished. */
     public void suspend() {
-      settle(System.nanoTime());
+      settle();
       on = null;
       gaps = true;
       Activities.Scope open = resumed == null ? scope : resumed;
@@ -114,21 +114,33 @@ public final class ServerSpans {
     /** The calling thread takes the request up again. */
     public void resume() {
       resumed = activities.attach(activity);
-      begin(activities.state(), System.nanoTime());
+      begin(activities.state());
     }
 
-    private void begin(ThreadState state, long now) {
-      measured = activities.read(state, base, now) || ProcessAccount.read(state, base);
+    /** Opens an interval of the account; the moment it begins at. */
+    private long begin(ThreadState state) {
+      long at = read(state, base);
+      measured = at != 0;
       on = state;
+      return measured ? at : System.nanoTime();
     }
 
-    private void settle(long now) {
+    /** Closes it; the moment it ends at. */
+    private long settle() {
       ThreadState state = on;
       if (state != null && measured) {
-        if (activities.read(state, end, now) || ProcessAccount.read(state, end)) {
+        long at = read(state, end);
+        if (at != 0) {
           budget.add(base, end);
+          return at;
         }
       }
+      return System.nanoTime();
+    }
+
+    private long read(ThreadState state, long[] into) {
+      long at = activities.read(state, into);
+      return at != 0 || activities.hasKernel() ? at : ProcessAccount.read(state, into);
     }
 
     /**
@@ -137,14 +149,15 @@ public final class ServerSpans {
      * @param status HTTP status, 0 if unknown
      */
     public void end(int status, @Nullable String route, @Nullable Throwable error) {
-      long now = System.nanoTime();
+      long now;
       if (on != null && on == activities.state()) {
-        settle(now);
+        now = settle();
         Activities.Scope open = resumed == null ? scope : resumed;
         if (open != null) {
           activities.detach(open);
         }
       } else {
+        now = System.nanoTime();
         gaps = true;
       }
       Span span = activity.span();
@@ -238,8 +251,7 @@ public final class ServerSpans {
       handle.on = state;
       handle.budget.idle = socket.readNs - begin;
     } else {
-      handle.begin(state, now);
-      handle.budget.idle = now - begin;
+      handle.budget.idle = handle.begin(state) - begin;
       handle.gaps = state.isVirtual();
     }
     return handle;
