@@ -25,6 +25,10 @@ for tool in clang bpftool java; do
 		exit 1
 	}
 done
+if command -v clang-format >/dev/null && ! clang-format --dry-run -Werror src/*.c src/*.h; then
+	echo "build.sh: run 'clang-format -i src/*.c src/*.h' in bpf-probes/programs" >&2
+	exit 1
+fi
 work=$out/work resources=$out/resources/dev/underspan/programs/$name
 mkdir -p "$work" "$resources" "$out/abi"
 bpftool btf dump file "$btf" format c >"$work/vmlinux.h"

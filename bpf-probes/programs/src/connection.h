@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What is kept with each socket of the process; Java writes it for sockets older than the programs. */
+/* What is kept with each socket of the process; Java writes it for sockets older than the programs.
+ */
 #ifndef UNDERSPAN_CONNECTION_H
 #define UNDERSPAN_CONNECTION_H
 

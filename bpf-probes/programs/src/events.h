@@ -48,14 +48,15 @@ struct socket_event {
 	__u64 cookie;
 	struct endpoint endpoint;
 	struct trace_head head;
-	__u64 begin_ns; /* sent: when the first segment left; received: when its first byte arrived (0: not seen) */
+	__u64 begin_ns; /* sent: when the first segment left; received: when its first byte arrived
+			   (0: not seen) */
 	__u64 connect_ns;
 	__u64 established_ns;
-	__u64 bytes_in;  /* of the connection, this call included */
+	__u64 bytes_in; /* of the connection, this call included */
 	__u64 bytes_out;
 	__u32 rtt_us;
 	__u32 retransmits;
-	__u32 total;    /* bytes that the call moved */
+	__u32 total; /* bytes that the call moved */
 	__u32 captured; /* bytes of payload that follow, from the first on */
 	__u32 tail_size;
 	__u32 slot; /* LEDGER_NO_SLOT: the thread has none, ns is zero */
@@ -83,8 +84,8 @@ struct globals {
 
 struct enrol_args {
 	__u32 agent; /* in: 1 for a thread of the agent itself */
-	__u32 slot;  /* out */
-	__u32 tid;   /* out: thread and process id as the kernel knows them */
+	__u32 slot; /* out */
+	__u32 tid; /* out: thread and process id as the kernel knows them */
 	__u32 tgid;
 };
 

@@ -70,7 +70,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (slot) {
 		now = bpf_ktime_get_ns();
 		slot->account.switches++;
-		charge(slot, preempt || !prev_state ? KIND_RUN_QUEUE : blocked_kind(prev, prev_state),
+		charge(slot,
+		       preempt || !prev_state ? KIND_RUN_QUEUE : blocked_kind(prev, prev_state),
 		       now);
 	}
 	slot = ours(next);
@@ -93,7 +94,8 @@ int BPF_PROG(on_wakeup, struct task_struct *task)
 	return 0;
 }
 
-/* A thread started by the agent is the agent's; one started under a span may begin with its head. */
+/* A thread started by the agent is the agent's; one started under a span may begin with its head.
+ */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {

@@ -87,7 +87,8 @@ static __always_inline const void *user_buffer(struct task_struct *task, __u32 *
 	case NR_readv:
 	case NR_writev:
 		for (int i = 0; i < MAX_IOVEC; i++) {
-			if (bpf_probe_read_user(&vector, sizeof(vector), second + i * sizeof(vector)))
+			if (bpf_probe_read_user(&vector, sizeof(vector),
+						second + i * sizeof(vector)))
 				return NULL;
 			if (vector.iov_len)
 				break;
@@ -101,8 +102,8 @@ static __always_inline const void *user_buffer(struct task_struct *task, __u32 *
 }
 
 /* Fills a reserved record: payload first, since the tail depends on whether it was cut. */
-static __always_inline void fill_payload(struct socket_event *event, __u8 *payload, __u32 size_class,
-					 const void *user, __u32 readable)
+static __always_inline void fill_payload(struct socket_event *event, __u8 *payload,
+					 __u32 size_class, const void *user, __u32 readable)
 {
 	__u32 length = readable < size_class ? readable : size_class;
 
@@ -305,7 +306,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 #define EMIT(record_type, size_class)                                                              \
 	do {                                                                                       \
 		struct record_type *record =                                                       \
-			bpf_ringbuf_reserve(&events, sizeof(struct record_type), 0);               \
+		    bpf_ringbuf_reserve(&events, sizeof(struct record_type), 0);                   \
 		if (!record) {                                                                     \
 			COUNT(ring_full);                                                          \
 			return 0;                                                                  \
@@ -313,7 +314,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		fill_event(&record->event, sk, conn, type, total, now, tid, slot, index, begin_ns, \
 			   rtt_us, retransmits);                                                   \
 		fill_payload(&record->event, record->payload, size_class, user, readable);         \
-		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                                     \
+		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                      \
 	} while (0)
 
 	if (readable <= PAYLOAD_SMALL)
