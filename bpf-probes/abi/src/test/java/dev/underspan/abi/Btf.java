@@ -10,8 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Structs and enums of an ELF64 object's .BTF section, read as the kernel's
- * Documentation/bpf/btf.rst has it. Shares nothing with the generator of Layout.
+ * Structs of an ELF64 object's .BTF section, read as the kernel's Documentation/bpf/btf.rst has it.
+ * Shares nothing with the generator of Layout.
  */
 final class Btf {
   private static final int INT = 1;
@@ -29,7 +29,6 @@ final class Btf {
   record Struct(int size, Map<String, Integer> fields) {}
 
   final Map<String, Struct> structs = new LinkedHashMap<>();
-  final Map<String, Map<String, Integer>> enums = new LinkedHashMap<>();
 
   Btf(Path object) throws IOException {
     parse(section(ByteBuffer.wrap(Files.readAllBytes(object)), ".BTF"));
@@ -100,13 +99,7 @@ final class Btf {
             structs.put(name, new Struct(size, fields));
           }
         }
-        case ENUM -> {
-          Map<String, Integer> values = new LinkedHashMap<>();
-          for (int i = 0; i < count; i++, at += 8) {
-            values.put(string(btf, strings + btf.getInt(at)), btf.getInt(at + 4));
-          }
-          enums.put(name, values);
-        }
+        case ENUM -> at += 8 * count;
         case ENUM64, DATASEC -> at += 12 * count;
         case FUNC_PROTO -> at += 8 * count;
         default -> {}

@@ -172,7 +172,7 @@ class LedgerTest {
     memory.putInt(at + 48, 250).putInt(at + 52, 3);
     memory.putShort(at + 56, (short) 8080).putShort(at + 58, (short) 54321);
     for (int kind = 0; kind < 12; kind++) {
-      memory.putLong(at + 64 + 8 * kind, 7 * kind);
+      memory.putLong(at + 64 + 8 * kind, 7L * kind);
     }
     ServerRequest request = new ServerRequest();
     assertThat(ledger.readRequest(4095, request)).isTrue();

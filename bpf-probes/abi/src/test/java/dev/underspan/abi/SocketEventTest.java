@@ -31,7 +31,7 @@ class SocketEventTest {
     out.putInt(12).putInt(13).putInt(0);
     out.put("0123456789abcdef".getBytes(StandardCharsets.US_ASCII));
     for (int kind = 0; kind < 12; kind++) {
-      out.putLong(kind * 11);
+      out.putLong(kind * 11L);
     }
     assertThat(out.position()).isEqualTo(OFFSET + 280);
     out.put("GET / HTTP/1.1\r\n".getBytes(StandardCharsets.US_ASCII));
