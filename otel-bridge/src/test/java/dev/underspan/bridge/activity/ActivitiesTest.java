@@ -1,0 +1,283 @@
+package dev.underspan.bridge.activity;
+
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.underspan.abi.Layout;
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanContext;
+import io.opentelemetry.api.trace.TraceFlags;
+import io.opentelemetry.api.trace.TraceState;
+import io.opentelemetry.context.Context;
+import java.lang.reflect.Method;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+class ActivitiesTest {
+  private static final String TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
+  private static final long FAR = Long.MAX_VALUE / 2;
+
+  private final FakeKernel kernel = new FakeKernel();
+  private final Activities activities = new Activities();
+
+  private static Activity activity(String spanId) {
+    return new Activity(
+        Context.root()
+            .with(
+                Span.wrap(
+                    SpanContext.create(
+                        TRACE, spanId, TraceFlags.getSampled(), TraceState.getDefault()))));
+  }
+
+  private static String head(String spanId) {
+    return TRACE + "-" + spanId + "-01";
+  }
+
+  private static final Activity A = activity("f00000000000000a");
+  private static final Activity B = activity("000000000000000b");
+  private static final String HEAD_A = head("f00000000000000a");
+  private static final String HEAD_B = head("000000000000000b");
+
+  /** Runs on a new thread, or as one, to its end. */
+  private static <T> T on(Starter starter, Callable<T> body) throws Exception {
+    CompletableFuture<T> result = new CompletableFuture<>();
+    starter.start(
+        () -> {
+          try {
+            result.complete(body.call());
+          } catch (Throwable e) {
+            result.completeExceptionally(e);
+          }
+        });
+    return result.get(30, TimeUnit.SECONDS);
+  }
+
+  private interface Starter {
+    void start(Runnable body) throws Exception;
+  }
+
+  private static void platform(Runnable body) {
+    new Thread(body).start();
+  }
+
+  @Test
+  void idsAsNumbers() {
+    assertThat(A.head().traceIdHigh()).isEqualTo(0x4bf92f3577b34da6L);
+    assertThat(A.head().traceIdLow()).isEqualTo(0xa3ce929d0e0e4736L);
+    assertThat(A.head().spanId()).isEqualTo(0xf00000000000000aL);
+    assertThat(A.head().flags()).isEqualTo(1);
+  }
+
+  @Test
+  void nesting() {
+    activities.connect(kernel);
+    assertThat(activities.current()).isNull();
+    Activities.Scope outer = activities.attach(A);
+    assertThat(activities.current()).isSameAs(A);
+    assertThat(kernel.head(0)).isEqualTo(HEAD_A);
+    Activities.Scope inner = activities.attach(B);
+    assertThat(kernel.head(0)).isEqualTo(HEAD_B);
+    Activities.Scope nothing = activities.attach(null);
+    assertThat(activities.current()).isNull();
+    assertThat(kernel.head(0)).isEqualTo("none");
+    activities.detach(nothing);
+    assertThat(kernel.head(0)).isEqualTo(HEAD_B);
+    activities.detach(inner);
+    assertThat(activities.current()).isSameAs(A);
+    assertThat(kernel.head(0)).isEqualTo(HEAD_A);
+    activities.detach(outer);
+    assertThat(activities.current()).isNull();
+    assertThat(kernel.head(0)).isEqualTo("none");
+    assertThat(kernel.enrolments()).isEqualTo(1);
+  }
+
+  @Test
+  void detachOnAnotherThreadDoesNothing() throws Exception {
+    activities.connect(kernel);
+    Activities.Scope scope = activities.attach(A);
+    Activity there =
+        on(
+            ActivitiesTest::platform,
+            () -> {
+              activities.attach(B);
+              activities.detach(scope);
+              return requireNonNull(activities.current());
+            });
+    assertThat(there).isSameAs(B);
+    assertThat(activities.current()).isSameAs(A);
+    assertThat(kernel.head(0)).isEqualTo(HEAD_A);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_B);
+  }
+
+  @Test
+  void withoutKernelTheJavaHalfWorks() {
+    Activities.Scope scope = activities.attach(A);
+    assertThat(activities.hasKernel()).isFalse();
+    assertThat(activities.current()).isSameAs(A);
+    assertThat(activities.state().slot()).isEqualTo(-1);
+    assertThat(activities.read(activities.state(), new long[12])).isZero();
+    assertThat(activities.readRequest(activities.state())).isFalse();
+
+    // The kernel side comes later: the same thread gets its slot then.
+    activities.connect(kernel);
+    assertThat(activities.hasKernel()).isTrue();
+    activities.attach(B);
+    assertThat(activities.state().slot()).isZero();
+    assertThat(kernel.head(0)).isEqualTo(HEAD_B);
+    activities.detach(scope);
+    assertThat(kernel.head(0)).isEqualTo("none");
+  }
+
+  @Test
+  void aThreadWithoutSlotWritesNowhereAndAsksOnce() {
+    FakeKernel full = new FakeKernel(0);
+    activities.connect(full);
+    Activities.Scope scope = activities.attach(A);
+    activities.detach(scope);
+    activities.attach(A);
+    assertThat(activities.current()).isSameAs(A);
+    assertThat(full.enrolments()).isEqualTo(1);
+    assertThat(full.head(0)).isEqualTo("none");
+    assertThat(activities.read(activities.state(), new long[12])).isZero();
+  }
+
+  @Test
+  void aStartedThreadInherits() throws Exception {
+    activities.connect(kernel);
+    activities.attach(A);
+    AtomicReference<@Nullable Activity> seen = new AtomicReference<>();
+    Thread thread = new Thread(() -> seen.set(activities.current()));
+    activities.threadStarting(thread);
+    assertThat(kernel.headByte(0, Layout.TraceHead.INHERIT)).isEqualTo(1);
+    // What is current at the start counts, not what comes after.
+    activities.attach(B);
+    thread.start();
+    thread.join();
+    assertThat(seen.get()).isSameAs(A);
+  }
+
+  @Test
+  void withNothingCurrentNothingIsInherited() throws Exception {
+    activities.connect(kernel);
+    activities.state();
+    AtomicReference<@Nullable Activity> seen = new AtomicReference<>(B);
+    Thread thread = new Thread(() -> seen.set(activities.current()));
+    activities.threadStarting(thread);
+    assertThat(kernel.headByte(0, Layout.TraceHead.INHERIT)).isZero();
+    thread.start();
+    thread.join();
+    assertThat(seen.get()).isNull();
+  }
+
+  @Test
+  void accountOfAPlatformThread() {
+    activities.connect(kernel);
+    ThreadState state = activities.state();
+    long last = System.nanoTime();
+    kernel.account(state.slot(), Layout.KIND_LOCK, last, 1, 2, 3, 4);
+    long[] into = new long[12];
+    long now = activities.read(state, into);
+    assertThat(now).isBetween(last, System.nanoTime());
+    assertThat(into).startsWith(1, 2, 3, 4 + now - last, 0);
+  }
+
+  /** The thread stands for a virtual one: only its id counts for mounting. */
+  @Test
+  void headFollowsAMount() throws Exception {
+    activities.connect(kernel);
+    assertThat(activities.state().slot()).isZero();
+    Thread carried = new Thread(() -> {});
+    Activities.Scope scope = activities.attach(A);
+    activities.virtualThreadStarting(carried);
+    activities.detach(scope);
+
+    activities.mount(carried);
+    assertThat(kernel.head(0)).isEqualTo(HEAD_A);
+    assertThat(kernel.headByte(0, Layout.TraceHead.VIRTUAL_THREAD)).isEqualTo(1);
+    activities.unmount(carried);
+    assertThat(kernel.head(0)).isEqualTo("none");
+
+    // On another carrier.
+    String there =
+        on(
+            ActivitiesTest::platform,
+            () -> {
+              activities.mount(carried);
+              String mounted = kernel.head(1);
+              activities.unmount(carried);
+              return mounted + " " + kernel.head(1);
+            });
+    assertThat(there).isEqualTo(HEAD_A + " none");
+
+    activities.virtualThreadEnded(carried);
+    activities.mount(carried);
+    assertThat(kernel.head(0)).isEqualTo("none");
+  }
+
+  private static Starter virtual(AtomicReference<@Nullable Thread> started) throws Exception {
+    Method starter;
+    try {
+      starter = Thread.class.getMethod("startVirtualThread", Runnable.class);
+      starter.invoke(null, (Runnable) () -> {});
+    } catch (ReflectiveOperationException e) {
+      assumeTrue(false, "no virtual threads in this JDK");
+      throw e;
+    }
+    return body -> started.set((Thread) starter.invoke(null, body));
+  }
+
+  @Test
+  void aVirtualThreadHasItsOwnActivityAndAccount() throws Exception {
+    AtomicReference<@Nullable Thread> started = new AtomicReference<>();
+    Starter virtual = virtual(started);
+    activities.connect(kernel);
+    CompletableFuture<Boolean> first = new CompletableFuture<>();
+    CompletableFuture<Boolean> second = new CompletableFuture<>();
+    CompletableFuture<ThreadState> attached = new CompletableFuture<>();
+    CompletableFuture<long[]> account = new CompletableFuture<>();
+    virtual.start(
+        () -> {
+          first.join();
+          Activities.Scope scope = activities.attach(B);
+          attached.complete(activities.state());
+          second.join();
+          long[] into = new long[12];
+          activities.read(activities.state(), into);
+          activities.detach(scope);
+          account.complete(into);
+        });
+    Thread thread = requireNonNull(started.get());
+    assertThat(activities.state().slot()).isZero(); // we play the carrier
+    Activities.Scope scope = activities.attach(A);
+    activities.virtualThreadStarting(thread);
+    activities.detach(scope);
+
+    kernel.account(0, Layout.KIND_OTHER, FAR, 1000, 50);
+    activities.mount(thread);
+    assertThat(kernel.head(0)).isEqualTo(HEAD_A);
+    first.complete(true);
+    ThreadState state = attached.get(30, TimeUnit.SECONDS);
+    assertThat(state.isVirtual()).isTrue();
+    assertThat(state.slot()).as("the carrier's").isZero();
+    assertThat(kernel.enrolments()).isEqualTo(1);
+    assertThat(kernel.head(0)).isEqualTo(HEAD_B);
+    assertThat(kernel.headByte(0, Layout.TraceHead.VIRTUAL_THREAD)).isEqualTo(1);
+
+    kernel.account(0, Layout.KIND_OTHER, FAR, 1100, 55);
+    activities.unmount(thread);
+    assertThat(kernel.head(0)).isEqualTo("none");
+    kernel.account(0, Layout.KIND_OTHER, FAR, 7000, 70); // somebody else's time
+    activities.mount(thread);
+    assertThat(kernel.head(0)).isEqualTo(HEAD_B);
+    kernel.account(0, Layout.KIND_OTHER, FAR, 7010, 70);
+    second.complete(true);
+    assertThat(account.get(30, TimeUnit.SECONDS)).startsWith(110, 5, 0);
+    assertThat(kernel.head(0)).as("detached to what it inherited").isEqualTo(HEAD_A);
+    assertThat(activities.current()).isNull();
+  }
+}

@@ -1,0 +1,185 @@
+package dev.underspan.bridge.correlate;
+
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.underspan.abi.Layout;
+import dev.underspan.abi.SocketEvent;
+import dev.underspan.bridge.span.ClientSpans;
+import dev.underspan.bridge.wire.ClientCall;
+import dev.underspan.bridge.wire.TraceHead;
+import dev.underspan.bridge.wire.WireCounters;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class SocketEventsTest {
+  private static final String REQUEST = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+  private static final String RESPONSE = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+  private final List<ClientCall> calls = new ArrayList<>();
+  private final SocketEvents events = new SocketEvents(calls::add, new WireCounters());
+  private final ByteBuffer ring = ByteBuffer.allocateDirect(4096).order(ByteOrder.nativeOrder());
+  private final SocketEvent view = new SocketEvent();
+  private int role = Layout.ROLE_CLIENT;
+  private int slot = 12;
+  private boolean virtual;
+  private boolean head = true;
+
+  /** One record as the kernel writes it, in the order of struct socket_event. */
+  private void event(int type, long cookie, long begin, long ns, String payload) {
+    byte[] bytes = payload.getBytes(StandardCharsets.ISO_8859_1);
+    int captured = Math.min(bytes.length, 256);
+    int tail = captured < bytes.length ? 16 : 0;
+    ByteBuffer out = ring.clear();
+    out.position(24); // records do not begin at 0
+    out.putShort((short) type).putShort((short) 256).putInt(4711).putLong(ns);
+    out.putLong(cookie);
+    out.putShort((short) 2).putShort((short) 40001).putShort((short) 8080);
+    out.putShort((short) role);
+    out.put(new byte[] {10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+    out.put(new byte[] {10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+    out.put(new byte[] {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2});
+    out.put(new byte[] {0, 0, 0, 0, 0, 0, 0, 3});
+    out.put(new byte[] {(byte) (head ? 1 : 0), 1, 0, 0, 0, 0, (byte) (virtual ? 1 : 0), 0});
+    out.putLong(begin).putLong(500).putLong(700).putLong(0).putLong(0);
+    out.putInt((int) (ns / 100)).putInt(2).putInt(bytes.length).putInt(captured).putInt(tail);
+    out.putInt(slot).putInt(3).putInt(0);
+    byte[] last = new byte[16];
+    System.arraycopy(bytes, bytes.length - tail, last, 0, tail);
+    out.put(last);
+    for (int kind = 0; kind < 12; kind++) {
+      out.putLong(ns * 100 + kind);
+    }
+    out.put(bytes, 0, captured);
+    events.accept(view.wrap(ring, 24));
+  }
+
+  private void exchange(long cookie, long at) {
+    event(Layout.EVENT_SENT, cookie, at, at + 10, REQUEST);
+    event(Layout.EVENT_RECEIVED, cookie, at + 500, at + 600, RESPONSE);
+  }
+
+  private ClientSpans.Account begin(int call) {
+    assertThat(calls.get(call).accountBegin()).isInstanceOf(ClientSpans.Account.class);
+    return (ClientSpans.Account) requireNonNull(calls.get(call).accountBegin());
+  }
+
+  @Test
+  void anHttpExchange() {
+    exchange(77, 1000);
+    assertThat(calls).hasSize(1);
+    ClientCall call = calls.get(0);
+    assertThat(call.details())
+        .isEqualTo(new ClientCall.Http("GET", "/a", false, "h", "1.1", 200, null));
+    assertThat(call.connection().localAddress()).isEqualTo("10.0.0.1");
+    assertThat(call.connection().localPort()).isEqualTo(40001);
+    assertThat(call.connection().remoteAddress()).isEqualTo("10.0.0.2");
+    assertThat(call.connection().remotePort()).isEqualTo(8080);
+    assertThat(call.connection().connectStartNs()).isEqualTo(500);
+    assertThat(call.connection().connectedNs()).isEqualTo(700);
+    assertThat(call.connection().joinedMidway()).isFalse();
+    assertThat(call.firstOnConnection()).isTrue();
+    assertThat(call.startNs()).as("the first segment's departure").isEqualTo(1000);
+    assertThat(call.firstByteNs()).as("its arrival").isEqualTo(1500);
+    assertThat(call.endNs()).as("the read").isEqualTo(1600);
+    assertThat(call.parent()).isEqualTo(new TraceHead(1, 2, 3, 1));
+    assertThat(call.bytesOut()).isEqualTo(REQUEST.length());
+    assertThat(call.bytesIn()).isEqualTo(RESPONSE.length());
+    assertThat(call.rttMicrosEnd()).isEqualTo(16);
+    assertThat(call.retransmitsBegin()).isEqualTo(2);
+    assertThat(call.complete()).isTrue();
+    // The first call's account is not that of the record that came later in the same buffer.
+    assertThat(begin(0).atNs()).isEqualTo(1010);
+    assertThat(begin(0).ns()).startsWith(101_000, 101_001).hasSize(12);
+    assertThat(begin(0).slot()).isEqualTo(12);
+    assertThat(begin(0).generation()).isEqualTo(3);
+    assertThat(begin(0).exact()).isTrue();
+  }
+
+  @Test
+  void connectionsAreKeptApartByCookie() {
+    event(Layout.EVENT_SENT, 1, 1000, 1010, REQUEST);
+    event(Layout.EVENT_SENT, 2, 1100, 1110, REQUEST.replace("/a", "/b"));
+    event(Layout.EVENT_RECEIVED, 2, 1200, 1210, RESPONSE.replace("200 OK", "404 No"));
+    event(Layout.EVENT_RECEIVED, 1, 1300, 1310, RESPONSE);
+    assertThat(calls)
+        .extracting(call -> ((ClientCall.Http) call.details()).statusCode())
+        .containsExactly(404, 200);
+    assertThat(calls).extracting(ClientCall::startNs).containsExactly(1100L, 1000L);
+  }
+
+  @Test
+  void aBodyLongerThanWhatWasCaptured() {
+    event(Layout.EVENT_SENT, 1, 1000, 1010, REQUEST);
+    String body = "x".repeat(1000);
+    event(
+        Layout.EVENT_RECEIVED,
+        1,
+        1500,
+        1600,
+        "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + body);
+    exchange(1, 3000);
+    assertThat(calls).hasSize(2);
+    assertThat(calls.get(0).bytesIn()).isGreaterThan(1000);
+    assertThat(calls.get(1).startNs()).isEqualTo(3000);
+  }
+
+  @Test
+  void serversAreLeftToTheHandlers() {
+    role = Layout.ROLE_SERVER;
+    exchange(1, 1000);
+    assertThat(calls).isEmpty();
+  }
+
+  @Test
+  void openBeforeUs() {
+    role = Layout.ROLE_UNKNOWN;
+    exchange(1, 1000);
+    assertThat(calls).hasSize(1);
+    assertThat(calls.get(0).firstOnConnection()).isFalse();
+    // Whoever is asked first is the server, and stays it.
+    event(Layout.EVENT_RECEIVED, 2, 2000, 2010, REQUEST);
+    event(Layout.EVENT_SENT, 2, 2100, 2110, RESPONSE);
+    exchange(2, 3000);
+    assertThat(calls).hasSize(1);
+  }
+
+  @Test
+  void aLossDoesNotShiftTheCallsAfterIt() {
+    event(Layout.EVENT_SENT, 1, 1000, 1010, REQUEST);
+    events.onLoss(); // of the answer
+    exchange(1, 3000);
+    assertThat(calls).extracting(ClientCall::startNs).containsExactly(3000L);
+  }
+
+  @Test
+  void closedInTheMiddle() {
+    event(Layout.EVENT_SENT, 1, 1000, 1010, REQUEST);
+    event(Layout.EVENT_CLOSED, 1, 0, 5000, "");
+    assertThat(calls).hasSize(1);
+    assertThat(calls.get(0).errorType()).isEqualTo(ClientCall.CONNECTION_CLOSED);
+    assertThat(calls.get(0).endNs()).isEqualTo(5000);
+    event(Layout.EVENT_CLOSED, 1, 0, 6000, "");
+    assertThat(calls).hasSize(1);
+  }
+
+  @Test
+  void accountsThatAreNotTheSpansAlone() {
+    virtual = true;
+    exchange(1, 1000);
+    assertThat(begin(0).exact()).isFalse();
+    virtual = false;
+    head = false;
+    exchange(1, 2000);
+    assertThat(calls.get(1).parent()).isNull();
+    assertThat(begin(1).exact()).isFalse();
+    head = true;
+    slot = -1;
+    exchange(1, 3000);
+    assertThat(begin(2).exact()).isFalse();
+  }
+}
