@@ -53,5 +53,6 @@ class ArchitectureTest {
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage("java.util.logging..", "org.slf4j..")
-          .because("it would fix the application's log manager before the application does; use Log");
+          .because(
+              "it would fix the application's log manager before the application does; use Log");
 }

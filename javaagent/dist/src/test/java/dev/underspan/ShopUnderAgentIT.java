@@ -7,10 +7,10 @@ import dev.underspan.demo.Span;
 import dev.underspan.demo.Trace;
 import dev.underspan.demo.TraceStore;
 import dev.underspan.sample.load.LoadDriver;
+import dev.underspan.sample.load.LoadDriver.Situation;
 import dev.underspan.sample.load.Service;
 import dev.underspan.sample.load.Shop;
 import dev.underspan.sample.load.ShopOptions;
-import dev.underspan.sample.load.Situation;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -45,8 +45,7 @@ class ShopUnderAgentIT {
   private static List<Trace> run(Shop shop, TraceStore store, Situation situation)
       throws Exception {
     store.clear();
-    LoadDriver.Result result =
-        new LoadDriver(shop.url(Service.STOREFRONT)).run(situation);
+    LoadDriver.Result result = new LoadDriver(shop.url(Service.STOREFRONT)).run(situation);
     assertThat(result.errors()).isZero();
     // All is there when nothing has come for a while.
     int before = -1;

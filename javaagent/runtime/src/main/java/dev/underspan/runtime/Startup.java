@@ -91,7 +91,8 @@ final class Startup {
     Runtime.getRuntime()
         .addShutdownHook(
             threads.daemon(
-                "shutdown", () -> stop(configuration, telemetry, kernel, drained, runtime)));
+                "shutdown",
+                () -> stop(configuration, telemetry, kernel, drained, runtime, counters)));
     report(kernel, missing, begin);
   }
 
@@ -115,7 +116,8 @@ final class Startup {
       Telemetry telemetry,
       @Nullable KernelSide kernel,
       CountDownLatch drained,
-      AdviceRuntime runtime) {
+      AdviceRuntime runtime,
+      WireCounters counters) {
     try {
       if (kernel != null) {
         kernel.stop();
@@ -126,6 +128,7 @@ final class Startup {
         long lost = seen.getOrDefault("ring_full", 0L);
         if (configuration.debug() || lost > 0) {
           Log.info("kernel: " + seen + ", handled " + kernel.handled());
+          Log.info("wire: " + counters + ", failed " + kernel.failed());
         }
       }
       if (runtime.failures() > 0) {

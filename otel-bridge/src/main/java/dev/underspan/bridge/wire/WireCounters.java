@@ -45,4 +45,35 @@ public final class WireCounters {
 
   /** Creates counters at zero. */
   public WireCounters() {}
+
+  /** By name, for people. */
+  @Override
+  public String toString() {
+    return "calls="
+        + calls
+        + ", unknownProtocol="
+        + unknownProtocol
+        + ", abandoned="
+        + abandoned
+        + ", tlsConnections="
+        + tlsConnections
+        + ", upgraded="
+        + upgraded
+        + ", serverSide="
+        + serverSide
+        + ", midwayJoined="
+        + midwayJoined
+        + ", truncatedMessages="
+        + truncatedMessages
+        + ", resynchronised="
+        + resynchronised
+        + ", callsDropped="
+        + callsDropped
+        + ", callsSkipped="
+        + callsSkipped
+        + ", unknownStatements="
+        + unknownStatements
+        + ", parseErrors="
+        + parseErrors;
+  }
 }
