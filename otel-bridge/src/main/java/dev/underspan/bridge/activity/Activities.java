@@ -66,6 +66,9 @@ public final class Activities {
     if (!state.enrolmentTried && connected != null) {
       state.enrolmentTried = true;
       state.slot = connected.enrol();
+      if (state.current != null) {
+        state.writeHead(connected.ledger()); // attached before there was a kernel side
+      }
     }
     return state;
   }
@@ -152,17 +155,20 @@ public final class Activities {
     if (connected == null) {
       return;
     }
+    ThreadState carrier = state();
+    Ledger ledger = connected.ledger();
+    if (carrier.slot >= 0) {
+      // Also for one that is not known yet: it may become so while it runs.
+      ledger.readNow(carrier.slot, carrier.mountBase);
+    }
     ThreadState carried = virtualThreads.get(id(virtual));
     if (carried == null) {
       return;
     }
-    ThreadState carrier = state();
-    Ledger ledger = connected.ledger();
     carried.slot = carrier.slot;
     carried.enrolmentTried = true;
     carried.mountedOn = carrier;
     if (carrier.slot >= 0) {
-      ledger.readNow(carrier.slot, carrier.mountBase);
       carried.writeHead(ledger);
     }
   }

@@ -56,6 +56,10 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
     WireConnection connection = connections.get(cookie);
     if (connection == null) {
+      if (event.role() == Layout.ROLE_UNKNOWN && event.type() == Layout.EVENT_RECEIVED) {
+        // Open before us: either we answer here, or this answers what was asked before we looked.
+        return;
+      }
       connection = new WireConnection(describe(event), sink, counters);
       connections.put(cookie, connection);
     }
@@ -74,8 +78,8 @@ public final class SocketEvents implements Consumer<SocketEvent> {
         event.localPort(),
         event.remoteAddress(),
         event.remotePort(),
-        // Of a connection that was open before us, whoever is seen to speak first is the client.
-        !midway || event.type() == Layout.EVENT_SENT,
+        // If it is not so on a connection that was open before us, no request will be recognised.
+        true,
         midway,
         event.connectNs(),
         event.establishedNs());

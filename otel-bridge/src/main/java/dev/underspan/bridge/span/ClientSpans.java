@@ -109,7 +109,7 @@ public final class ClientSpans implements Consumer<ClientCall> {
     if (call.details() instanceof ClientCall.Http http) {
       String authority =
           http.host() == null
-              ? connection.remoteAddress() + ":" + connection.remotePort()
+              ? authority(connection.remoteAddress()) + ":" + connection.remotePort()
               : http.host();
       int colon = authority.lastIndexOf(':');
       boolean hasPort = colon > authority.lastIndexOf(']');
@@ -144,6 +144,10 @@ public final class ClientSpans implements Consumer<ClientCall> {
     }
   }
 
+  private static String authority(String address) {
+    return address.indexOf(':') < 0 ? address : "[" + address + "]";
+  }
+
   private static void budget(Span span, ClientCall call) {
     Budget budget = new Budget();
     Account begin = (Account) call.accountBegin();
@@ -153,6 +157,8 @@ public final class ClientSpans implements Consumer<ClientCall> {
       budget.add(begin.ns(), end.ns());
       // From the first segment's departure to the account's reading the thread was in the call.
       budget.ns[Layout.KIND_CPU] += Math.max(0, begin.atNs() - call.startNs());
+      // A call cut off by its connection's end was on no thread after the last read.
+      budget.idle = Math.max(0, call.endNs() - end.atNs());
     } else {
       // On no one thread: the answer was on its way, then waited for a reader.
       long answered = call.firstByteNs() > 0 ? call.firstByteNs() : call.endNs();

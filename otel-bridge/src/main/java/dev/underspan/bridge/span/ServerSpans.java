@@ -77,10 +77,15 @@ public final class ServerSpans {
     private final long[] end = new long[Ledger.KINDS];
     private final long queueReceive;
     private final long queueAccept;
-    private final @Nullable ServerRequest socket;
+    private final long rttNs;
+    private final long bytesIn;
     private @Nullable ThreadState on;
     private Activities.@Nullable Scope resumed;
     private boolean measured;
+
+    /** Whether the account is the ledger's; one begun without the kernel ends without it. */
+    private boolean ledger;
+
     private boolean gaps;
 
     Handle(
@@ -97,7 +102,9 @@ public final class ServerSpans {
       this.startNs = startNs;
       this.queueReceive = queueReceive;
       this.queueAccept = queueAccept;
-      this.socket = socket;
+      // Copied: the thread reuses the object for its next request.
+      this.rttNs = socket == null ? 0 : socket.rttMicros * 1000L;
+      this.bytesIn = socket == null ? 0 : socket.bytesIn;
     }
 
     /** The thread goes on to other work while the request is unfinished. */
@@ -119,7 +126,11 @@ public final class ServerSpans {
 
     /** Opens an interval of the account; the moment it begins at. */
     private long begin(ThreadState state) {
-      long at = read(state, base);
+      long at = activities.read(state, base);
+      ledger = at != 0;
+      if (!ledger) {
+        at = ProcessAccount.read(state, base);
+      }
       measured = at != 0;
       on = state;
       return measured ? at : System.nanoTime();
@@ -129,18 +140,13 @@ public final class ServerSpans {
     private long settle() {
       ThreadState state = on;
       if (state != null && measured) {
-        long at = read(state, end);
+        long at = ledger ? activities.read(state, end) : ProcessAccount.read(state, end);
         if (at != 0) {
           budget.add(base, end);
           return at;
         }
       }
       return System.nanoTime();
-    }
-
-    private long read(ThreadState state, long[] into) {
-      long at = activities.read(state, into);
-      return at != 0 || activities.hasKernel() ? at : ProcessAccount.read(state, into);
     }
 
     /**
@@ -188,23 +194,19 @@ public final class ServerSpans {
     }
 
     private void finishBudget(Span span, long now) {
-      boolean kernel = activities.hasKernel();
       long missing = now - startNs - budget.sum();
       // Without the kernel the rest is one kind; a gap between threads is nobody's time.
       if (missing > 0 && gaps) {
         budget.idle += missing;
-      } else if (missing > 0 && !kernel) {
+      } else if (missing > 0 && !ledger) {
         budget.ns[Layout.KIND_OTHER] += missing;
       }
       budget.writeTo(span);
-      span.setAttribute(Keys.LEVEL, kernel ? "kernel" : "process");
+      span.setAttribute(Keys.LEVEL, ledger ? "kernel" : "process");
       Keys.set(span, Keys.QUEUE_RECEIVE, queueReceive);
       Keys.set(span, Keys.QUEUE_ACCEPT, queueAccept);
-      ServerRequest read = socket;
-      if (read != null) {
-        Keys.set(span, Keys.TCP_RTT, read.rttMicros * 1000L);
-        Keys.set(span, Keys.NET_BYTES_IN, read.bytesIn);
-      }
+      Keys.set(span, Keys.TCP_RTT, rttNs);
+      Keys.set(span, Keys.NET_BYTES_IN, bytesIn);
     }
   }
 
@@ -248,6 +250,7 @@ public final class ServerSpans {
       // The thread has worked on the request since it read it.
       System.arraycopy(socket.account, 0, handle.base, 0, Ledger.KINDS);
       handle.measured = true;
+      handle.ledger = true;
       handle.on = state;
       handle.budget.idle = socket.readNs - begin;
     } else {

@@ -16,7 +16,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Test;
 
 class ActivitiesTest {
@@ -283,7 +282,6 @@ class ActivitiesTest {
   }
 
   @Test
-  @Disabled("bug: a carrier keeps the base of what it carried before, and settles by that")
   void aVirtualThreadSeenOnlyWhileItRuns() throws Exception {
     AtomicReference<@Nullable Thread> started = new AtomicReference<>();
     Starter virtual = virtual(started);

@@ -13,7 +13,6 @@ import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.sdk.trace.data.SpanData;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Test;
 
 class ClientSpansTest {
@@ -326,7 +325,6 @@ class ClientSpansTest {
   }
 
   @Test
-  @Disabled("bug: the last read's account ends before the call does, when the connection closes")
   void budgetOfACallCutOff() {
     Call call = new Call(GET);
     call.error = ClientCall.CONNECTION_CLOSED;
@@ -337,7 +335,6 @@ class ClientSpansTest {
   }
 
   @Test
-  @Disabled("bug: an IPv6 peer without Host header gives a URL without brackets")
   void noHostOfAnIpv6Peer() {
     Call call = new Call(new ClientCall.Http("GET", "/", false, null, "1.0", 200, null));
     call.connection =

@@ -14,7 +14,6 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Test;
 
 class ServerSpansTest {
@@ -267,7 +266,6 @@ class ServerSpansTest {
   }
 
   @Test
-  @Disabled("bug: a handle keeps the thread's reused ServerRequest, which the next request fills")
   void aSuspendedRequestKeepsItsFigures() {
     connect();
     long read = System.nanoTime();
@@ -284,7 +282,6 @@ class ServerSpansTest {
   }
 
   @Test
-  @Disabled("bug: a thread without a slot says level kernel, and its time is not accounted for")
   void noSlotIsNotLevelKernel() {
     activities.connect(new FakeKernel(0));
     spans.start(request(), NOTHING).end(200, null, null);
@@ -294,7 +291,6 @@ class ServerSpansTest {
   }
 
   @Test
-  @Disabled("bug: the account's begin is the process's, its end the ledger's")
   void theKernelComesDuringTheRequest() {
     ServerSpans.Handle handle = spans.start(request(), NOTHING);
     activities.connect(kernel);
