@@ -141,11 +141,21 @@ class SocketEventsTest {
     exchange(1, 1000);
     assertThat(calls).hasSize(1);
     assertThat(calls.get(0).firstOnConnection()).isFalse();
-    // Whoever is asked first is the server, and stays it.
-    event(Layout.EVENT_RECEIVED, 2, 2000, 2010, REQUEST);
-    event(Layout.EVENT_SENT, 2, 2100, 2110, RESPONSE);
-    exchange(2, 3000);
+    // A conversation in which we answer is no call of ours.
+    for (int round = 0; round < 5; round++) {
+      event(Layout.EVENT_RECEIVED, 2, 2000 + round, 2010 + round, REQUEST);
+      event(Layout.EVENT_SENT, 2, 2100 + round, 2110 + round, RESPONSE);
+    }
     assertThat(calls).hasSize(1);
+  }
+
+  @Test
+  void openBeforeUsInTheMiddleOfACall() {
+    role = Layout.ROLE_UNKNOWN;
+    // The answer to a question that was asked before we looked must not cost the calls after it.
+    event(Layout.EVENT_RECEIVED, 1, 1000, 1010, RESPONSE);
+    exchange(1, 3000);
+    assertThat(calls).extracting(ClientCall::startNs).containsExactly(3000L);
   }
 
   @Test
