@@ -200,6 +200,9 @@ public final class ServerSpans {
         budget.idle += missing;
       } else if (missing > 0 && !ledger) {
         budget.ns[Layout.KIND_OTHER] += missing;
+      } else if (missing < 0 && !ledger) {
+        // schedstat is brought up to date at ticks only, so a short interval may read too long.
+        budget.ns[Layout.KIND_CPU] = Math.max(0, budget.ns[Layout.KIND_CPU] + missing);
       }
       budget.writeTo(span);
       span.setAttribute(Keys.LEVEL, ledger ? "kernel" : "process");
