@@ -10,6 +10,7 @@ import dev.underspan.bridge.span.InjectedSpans;
 import dev.underspan.bridge.span.ServerSpans;
 import dev.underspan.bridge.wire.WireCounters;
 import dev.underspan.host.ProbeException;
+import dev.underspan.instrument.Instrumenter;
 import io.opentelemetry.api.trace.Tracer;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -93,6 +94,12 @@ final class Startup {
             threads.daemon(
                 "shutdown",
                 () -> stop(configuration, telemetry, kernel, drained, runtime, counters)));
+    try {
+      // "ready" is to mean all of it, the JDK's own classes included.
+      Instrumenter.awaitReady();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
     report(kernel, missing, begin);
   }
 
