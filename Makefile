@@ -11,12 +11,11 @@ help: ## this list
 setup: ## find or install what the build needs (Debian packages; root)
 	@scripts/setup
 
-jar: setup ## build target/underspan.jar
+jar: setup ## build target/underspan.jar, and the samples that its tests run
 	$(MVN) -DskipTests -pl javaagent/dist -am package
 	@ls -l $(JAR)
 
 demo: jar ## run the sample shop under the agent and print traces
-	$(MVN) -DskipTests -pl sample-apps/demo -am package
 	java -jar sample-apps/demo/target/demo.jar --agent $(JAR) --root . $(DEMO_ARGS)
 
 test: setup ## all tests, those in the kernel included (root)

@@ -37,6 +37,13 @@ final class Budget {
     }
   }
 
+  /** Takes away as much of a kind as there is; what is left to take. */
+  long take(int kind, long excess) {
+    long taken = Math.min(ns[kind], excess);
+    ns[kind] -= taken;
+    return excess - taken;
+  }
+
   long sum() {
     long sum = idle;
     for (long value : ns) {

@@ -109,11 +109,9 @@ public final class ClientSpans implements Consumer<ClientCall> {
     if (call.details() instanceof ClientCall.Http http) {
       String authority =
           http.host() == null
-              ? authority(connection.remoteAddress()) + ":" + connection.remotePort()
+              ? Authority.of(connection.remoteAddress(), connection.remotePort())
               : http.host();
-      int colon = authority.lastIndexOf(':');
-      boolean hasPort = colon > authority.lastIndexOf(']');
-      span.setAttribute(SERVER_ADDRESS, hasPort ? authority.substring(0, colon) : authority);
+      span.setAttribute(SERVER_ADDRESS, Authority.host(authority));
       span.setAttribute(SERVER_PORT, (long) connection.remotePort());
       span.setAttribute(HTTP_REQUEST_METHOD, http.method());
       span.setAttribute(
@@ -142,10 +140,6 @@ public final class ClientSpans implements Consumer<ClientCall> {
       span.setAttribute(ERROR_TYPE, error);
       span.setStatus(StatusCode.ERROR);
     }
-  }
-
-  private static String authority(String address) {
-    return address.indexOf(':') < 0 ? address : "[" + address + "]";
   }
 
   private static void budget(Span span, ClientCall call) {

@@ -29,7 +29,6 @@ import io.opentelemetry.context.Context;
 import io.opentelemetry.context.propagation.TextMapGetter;
 import io.opentelemetry.context.propagation.TextMapPropagator;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -69,7 +68,7 @@ public final class ServerSpans {
   /** A request in progress. */
   public final class Handle {
     private final Activity activity;
-    private final Activities.@Nullable Scope scope;
+    private Activities.Scope scope;
     private final RequestInfo request;
     private final long startNs;
     private final Budget budget = new Budget();
@@ -80,7 +79,6 @@ public final class ServerSpans {
     private final long rttNs;
     private final long bytesIn;
     private @Nullable ThreadState on;
-    private Activities.@Nullable Scope resumed;
     private boolean measured;
 
     /** Whether the account is the ledger's; one begun without the kernel ends without it. */
@@ -112,15 +110,12 @@ public final class ServerSpans {
       settle();
       on = null;
       gaps = true;
-      Activities.Scope open = resumed == null ? scope : resumed;
-      if (open != null) {
-        activities.detach(open);
-      }
+      activities.detach(scope);
     }
 
     /** The calling thread takes the request up again. */
     public void resume() {
-      resumed = activities.attach(activity);
+      scope = activities.attach(activity);
       begin(activities.state());
     }
 
@@ -129,7 +124,9 @@ public final class ServerSpans {
       long at = activities.read(state, base);
       ledger = at != 0;
       if (!ledger) {
-        at = ProcessAccount.read(state, base);
+        // The moment before: the account is read a little later, and must not reach back.
+        long before = System.nanoTime();
+        at = ProcessAccount.read(state, base) == 0 ? 0 : before;
       }
       measured = at != 0;
       on = state;
@@ -158,10 +155,7 @@ public final class ServerSpans {
       long now;
       if (on != null && on == activities.state()) {
         now = settle();
-        Activities.Scope open = resumed == null ? scope : resumed;
-        if (open != null) {
-          activities.detach(open);
-        }
+        activities.detach(scope);
       } else {
         now = System.nanoTime();
         gaps = true;
@@ -202,7 +196,8 @@ public final class ServerSpans {
         budget.ns[Layout.KIND_OTHER] += missing;
       } else if (missing < 0 && !ledger) {
         // schedstat is brought up to date at ticks only, so a short interval may read too long.
-        budget.ns[Layout.KIND_CPU] = Math.max(0, budget.ns[Layout.KIND_CPU] + missing);
+        long excess = budget.take(Layout.KIND_CPU, -missing);
+        budget.take(Layout.KIND_RUN_QUEUE, excess);
       }
       budget.writeTo(span);
       span.setAttribute(Keys.LEVEL, ledger ? "kernel" : "process");
@@ -296,9 +291,7 @@ public final class ServerSpans {
     }
     String host = request.host();
     if (host != null) {
-      int colon = host.lastIndexOf(':');
-      boolean hasPort = colon > host.lastIndexOf(']');
-      span.setAttribute(SERVER_ADDRESS, hasPort ? host.substring(0, colon) : host);
+      span.setAttribute(SERVER_ADDRESS, Authority.host(host));
     }
     if (request.localPort() > 0) {
       span.setAttribute(SERVER_PORT, (long) request.localPort());
@@ -317,7 +310,7 @@ public final class ServerSpans {
     public @Nullable String get(@Nullable String @Nullable [] carrier, String key) {
       if (carrier != null) {
         for (int i = 0; i < fields.length && i < carrier.length; i++) {
-          if (fields[i].toLowerCase(Locale.ROOT).equals(key.toLowerCase(Locale.ROOT))) {
+          if (fields[i].equalsIgnoreCase(key)) {
             return carrier[i];
           }
         }
