@@ -6,7 +6,9 @@
 #if defined(__TARGET_ARCH_x86)
 
 #define user_syscall(regs) ((long)(regs)->orig_ax)
+#define user_arg1(regs) ((regs)->di)
 #define user_arg2(regs) ((regs)->si)
+#define user_arg4(regs) ((regs)->r10)
 
 #define NR_read 0
 #define NR_write 1
@@ -23,32 +25,48 @@
 #define NR_recvfrom 45
 #define NR_sendmsg 46
 #define NR_recvmsg 47
+#define NR_clone 56
+#define NR_vfork 58
+#define NR_wait4 61
+#define NR_fcntl 72
+#define NR_flock 73
 #define NR_fsync 74
 #define NR_fdatasync 75
 #define NR_futex 202
 #define NR_clock_nanosleep 230
 #define NR_epoll_wait 232
+#define NR_waitid 247
 #define NR_pselect6 270
 #define NR_ppoll 271
 #define NR_epoll_pwait 281
 #define NR_accept4 288
+#define NR_preadv 295
+#define NR_pwritev 296
+#define NR_clone3 435
 
 #elif defined(__TARGET_ARCH_arm64)
 
 #define user_syscall(regs) ((long)(int)(regs)->syscallno)
+#define user_arg1(regs) ((regs)->regs[0])
 #define user_arg2(regs) ((regs)->regs[1])
+#define user_arg4(regs) ((regs)->regs[3])
 
 #define NR_epoll_pwait 22
+#define NR_fcntl 25
+#define NR_flock 32
 #define NR_read 63
 #define NR_write 64
 #define NR_readv 65
 #define NR_writev 66
 #define NR_pread64 67
 #define NR_pwrite64 68
+#define NR_preadv 69
+#define NR_pwritev 70
 #define NR_pselect6 72
 #define NR_ppoll 73
 #define NR_fsync 82
 #define NR_fdatasync 83
+#define NR_waitid 95
 #define NR_futex 98
 #define NR_nanosleep 101
 #define NR_clock_nanosleep 115
@@ -58,7 +76,10 @@
 #define NR_recvfrom 207
 #define NR_sendmsg 211
 #define NR_recvmsg 212
+#define NR_clone 220
 #define NR_accept4 242
+#define NR_wait4 260
+#define NR_clone3 435
 
 #else
 #error "add the system call numbers of this architecture here"

@@ -46,6 +46,7 @@ struct endpoint {
 struct socket_event {
 	struct event_header header;
 	__u64 cookie;
+	__u64 thread; /* whose account it is, see logical_thread(); 0: nobody's */
 	struct endpoint endpoint;
 	struct trace_head head;
 	__u64 begin_ns; /* sent: when the first segment left; received: when its first byte arrived
@@ -59,8 +60,6 @@ struct socket_event {
 	__u32 total; /* bytes that the call moved */
 	__u32 captured; /* bytes of payload that follow, from the first on */
 	__u32 tail_size;
-	__u32 slot; /* LEDGER_NO_SLOT: the thread has none, ns is zero */
-	__u32 generation;
 	__u32 reserved;
 	__u8 tail[TAIL_BYTES];
 	__u64 ns[LEDGER_KINDS]; /* the thread's account at header.ns */
@@ -78,12 +77,24 @@ struct loss_counters {
 
 struct globals {
 	__u32 target_tgid;
-	__u32 slot_cursor;
+	__u32 slot_cursor; /* first slot that was never used */
+	/* How long the JVM stood still up to a moment t: STOP_ON clear, this (ns); set, t less the
+	 * rest of it.
+	 */
+	__u64 stopped;
+	/* Where a JavaThread keeps the monitor it waits on, and the one it wants to enter; 0:
+	 * unknown. */
+	__u32 waiting_monitor;
+	__u32 pending_monitor;
 	struct loss_counters losses;
 };
 
+#define STOP_ON (1ull << 63)
+
 struct enrol_args {
 	__u32 agent; /* in: 1 for a thread of the agent itself */
+	__u32 waiting_monitor; /* in: see globals; 0 leaves what is there */
+	__u32 pending_monitor;
 	__u32 slot; /* out */
 	__u32 tid; /* out: thread and process id as the kernel knows them */
 	__u32 tgid;

@@ -6,24 +6,95 @@
 
 #define TASK_UNINTERRUPTIBLE 2
 
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+
+struct blocked {
+	__u32 kind;
+	__u32 futex;
+};
+
+/* What a blocking read or write waits for: a socket's peer, a device, or (pipe, terminal)
+ * somebody's output.
+ */
+static __always_inline __u32 file_kind(struct task_struct *task, __u32 fd)
+{
+	struct file **files = BPF_CORE_READ(task, files, fdt, fd);
+	struct file *file = NULL;
+	umode_t mode;
+
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	mode = BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT;
+	if (mode == S_IFSOCK)
+		return KIND_NETWORK;
+	return mode == S_IFREG || mode == S_IFBLK ? KIND_DISK : KIND_WAIT;
+}
+
+static __always_inline bool java_monitor(const struct slot *slot, __u32 field)
+{
+	__u64 monitor = 0;
+
+	bpf_probe_read_user(&monitor, sizeof(monitor),
+			    (const void *)(slot->identity.java_thread + field));
+	return monitor != 0;
+}
+
+/* Java said it, or the JVM's own fields do; else it waits for the JVM itself. */
+static __always_inline __u32 futex_kind(const struct slot *slot, const struct pt_regs *regs)
+{
+	switch (slot->head.wait_hint) {
+	case HINT_LOCK:
+		return KIND_LOCK;
+	case HINT_WAIT:
+		return KIND_WAIT;
+	case HINT_SLEEP:
+		return KIND_SLEEP;
+	case HINT_NETWORK:
+		return KIND_NETWORK;
+	default:
+		break;
+	}
+	if (slot->identity.java_thread && globals.waiting_monitor) {
+		if (java_monitor(slot, globals.waiting_monitor))
+			return KIND_WAIT;
+		/* With a timeout and for no monitor: Thread.sleep, where it is a native method. */
+		if (user_arg4(regs) && !java_monitor(slot, globals.pending_monitor))
+			return KIND_SLEEP;
+	}
+	return KIND_LOCK;
+}
+
 /* Why a task that is about to be switched out blocks: by its state and the system call it is in. */
-static __always_inline __u32 blocked_kind(struct task_struct *task, unsigned int state)
+static __always_inline struct blocked blocked_in(struct task_struct *task, const struct slot *slot,
+						 unsigned int state)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	long call = user_syscall(regs);
+	bool uninterruptible = state & TASK_UNINTERRUPTIBLE;
+	struct blocked why = {.kind = KIND_OTHER};
 
-	if (state & TASK_UNINTERRUPTIBLE)
-		return BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait) ? KIND_DISK : KIND_OTHER;
-	switch (call) {
+	if (uninterruptible && BPF_CORE_READ_BITFIELD_PROBED(task, in_iowait)) {
+		why.kind = KIND_DISK;
+		return why;
+	}
+	switch (user_syscall(regs)) {
 	case NR_futex:
-		return KIND_WAIT;
+		if (!uninterruptible) { /* else it is a page fault's wait */
+			why.kind = futex_kind(slot, regs);
+			why.futex = 1;
+		}
+		break;
 	case NR_nanosleep:
 	case NR_clock_nanosleep:
-		return KIND_SLEEP;
+		why.kind = KIND_SLEEP;
+		break;
 	case NR_read:
 	case NR_write:
 	case NR_readv:
 	case NR_writev:
+		why.kind = file_kind(task, user_arg1(regs));
+		break;
 	case NR_connect:
 	case NR_accept:
 	case NR_accept4:
@@ -39,15 +110,85 @@ static __always_inline __u32 blocked_kind(struct task_struct *task, unsigned int
 	case NR_select:
 	case NR_epoll_wait:
 #endif
-		return KIND_NETWORK;
+		why.kind = KIND_NETWORK;
+		break;
 	case NR_pread64:
 	case NR_pwrite64:
+	case NR_preadv:
+	case NR_pwritev:
 	case NR_fsync:
 	case NR_fdatasync:
-		return KIND_DISK;
+		why.kind = KIND_DISK;
+		break;
+	case NR_fcntl:
+	case NR_flock:
+		why.kind = KIND_LOCK;
+		break;
+	case NR_wait4:
+	case NR_waitid:
+	case NR_clone:
+	case NR_clone3:
+#ifdef NR_vfork
+	case NR_vfork:
+#endif
+		why.kind = KIND_WAIT; /* for another process */
+		break;
 	default:
-		return KIND_OTHER;
+		break;
 	}
+	return why;
+}
+
+/* Flavours of what the scheduler knows of CPU quotas: tasks are throttled one by one since 6.18,
+ * whole queues before; a queue adds up its own throttled time since 6.6.
+ */
+struct task_struct___throttled {
+	bool throttled;
+} __attribute__((preserve_access_index));
+
+struct cfs_rq___throttled_time {
+	u64 throttled_clock_self_time;
+} __attribute__((preserve_access_index));
+
+struct cfs_rq___throttle_count {
+	int throttle_count;
+} __attribute__((preserve_access_index));
+
+/* A runnable task waits for a processor, or for its cgroup's next period. */
+static __always_inline __u32 runnable_kind(struct task_struct *task)
+{
+	struct task_struct___throttled *by_task = (void *)task;
+	struct cfs_rq___throttle_count *queue;
+
+	if (bpf_core_field_exists(by_task->throttled))
+		return BPF_CORE_READ(by_task, throttled) ? KIND_THROTTLED : KIND_RUN_QUEUE;
+	queue = (void *)task->se.cfs_rq;
+	if (queue && bpf_core_field_exists(queue->throttle_count) &&
+	    BPF_CORE_READ(queue, throttle_count))
+		return KIND_THROTTLED;
+	return KIND_RUN_QUEUE;
+}
+
+static __always_inline __u64 throttled_time(struct cfs_rq *queue)
+{
+	struct cfs_rq___throttled_time *flavour = (void *)queue;
+
+	return bpf_core_field_exists(flavour->throttled_clock_self_time)
+		   ? BPF_CORE_READ(flavour, throttled_clock_self_time)
+		   : 0;
+}
+
+/* Of a throttled task's wait, what it then waited for a processor. */
+static __always_inline __u64 queued_after(struct task_struct *task, const struct account *account,
+					  __u64 now)
+{
+	struct cfs_rq *queue = task->se.cfs_rq;
+	__u64 elapsed = now - account->last_ns, throttled;
+
+	if (account->state != KIND_THROTTLED || (__u64)queue != account->throttled_queue)
+		return 0;
+	throttled = throttled_time(queue) - account->throttled_ns;
+	return throttled && throttled < elapsed ? elapsed - throttled : 0;
 }
 
 static __always_inline struct slot *ours(struct task_struct *task)
@@ -60,6 +201,31 @@ static __always_inline struct slot *ours(struct task_struct *task)
 	return ref ? slot_at(ref->slot) : NULL;
 }
 
+/* A task of ours leaves its processor. */
+static __always_inline void leave(struct slot *slot, struct task_struct *task, bool runnable,
+				  unsigned int state, __u64 now)
+{
+	slot->account.switches++;
+	if (runnable) {
+		__u32 kind = runnable_kind(task);
+
+		if (kind == KIND_THROTTLED) {
+			struct cfs_rq *queue = task->se.cfs_rq;
+
+			slot->account.throttled_queue = (__u64)queue;
+			slot->account.throttled_ns = throttled_time(queue);
+		}
+		charge(slot, kind, now);
+	} else {
+		struct blocked why = blocked_in(task, slot, state);
+		/* Within a stop it may be the stop that a futex waits for. */
+		bool stoppable = why.kind == KIND_LOCK || (why.kind == KIND_WAIT && why.futex) ||
+				 (why.futex && globals.stopped & STOP_ON);
+
+		charge_split(slot, why.kind, stoppable, now, 0);
+	}
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
@@ -69,14 +235,13 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 
 	if (slot) {
 		now = bpf_ktime_get_ns();
-		slot->account.switches++;
-		charge(slot,
-		       preempt || !prev_state ? KIND_RUN_QUEUE : blocked_kind(prev, prev_state),
-		       now);
+		leave(slot, prev, preempt || !prev_state, prev_state, now);
 	}
 	slot = ours(next);
-	if (slot)
-		charge(slot, KIND_CPU, now ?: bpf_ktime_get_ns());
+	if (slot) {
+		now = now ?: bpf_ktime_get_ns();
+		charge_split(slot, KIND_CPU, false, now, queued_after(next, &slot->account, now));
+	}
 	return 0;
 }
 
@@ -89,7 +254,7 @@ int BPF_PROG(on_wakeup, struct task_struct *task)
 	struct slot *slot = ours(task);
 
 	/* A task woken before it left the processor is still running. */
-	if (slot && slot->account.state != KIND_CPU && slot->account.state != KIND_RUN_QUEUE)
+	if (slot && slot->account.state > KIND_THROTTLED)
 		charge(slot, KIND_RUN_QUEUE, bpf_ktime_get_ns());
 	return 0;
 }
@@ -128,18 +293,18 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	__u32 tid = task->pid;
 	struct thread_ref *ref;
 	struct slot *slot;
+	__u32 index;
 
 	if ((__u32)task->tgid != globals.target_tgid)
 		return 0;
 	ref = thread_ref_of(tid);
 	if (!ref)
 		return 0;
-	slot = slot_at(ref->slot);
+	index = ref->slot;
+	slot = slot_at(index);
 	bpf_map_delete_elem(&threads, &tid);
-	if (slot) {
-		slot->head.valid = 0;
-		slot->owner = 0;
-	}
+	if (slot)
+		give_back(slot, index);
 	return 0;
 }
 
@@ -156,6 +321,10 @@ int enrol(struct enrol_args *args)
 		globals.target_tgid = tgid;
 	if (globals.target_tgid != tgid)
 		return -1;
+	if (args->waiting_monitor && args->pending_monitor) {
+		globals.waiting_monitor = args->waiting_monitor;
+		globals.pending_monitor = args->pending_monitor;
+	}
 	enrol_thread(tid, args->agent, KIND_CPU, &index);
 	args->slot = index;
 	args->tid = tid;

@@ -9,7 +9,7 @@
 #define LEDGER_NO_SLOT 0xffffffffu
 
 enum ledger_limits {
-	LEDGER_SLOTS = 4096,
+	LEDGER_SLOTS = 4096, /* unless the map was made with another size */
 	LEDGER_KINDS = 12,
 };
 
@@ -25,6 +25,16 @@ enum time_kind {
 	KIND_DISK = 7,
 	KIND_SAFEPOINT = 8,
 	KIND_OTHER = 9,
+	KIND_CARRIER = 10, /* added by Java only: a virtual thread that waits for a carrier */
+};
+
+/* Why the thread is about to block, where the system call does not say; stored by Java before. */
+enum wait_hint {
+	HINT_NONE = 0,
+	HINT_LOCK = 1,
+	HINT_WAIT = 2,
+	HINT_SLEEP = 3,
+	HINT_NETWORK = 4,
 };
 
 /* The span current on the thread, written by Java only. The first 28 bytes follow OTEP 4947. */
@@ -36,22 +46,35 @@ struct trace_head {
 	__u16 attributes_size;
 	__u8 wait_hint;
 	__u8 inherit; /* 1: the next thread that this one starts begins with this head */
-	__u8 virtual_thread; /* 1: the thread is a carrier and the span a virtual thread's */
-	__u8 reserved;
+	__u16 reserved;
 };
 
 /* The time account, written by the kernel only; seq is odd while it is being written. */
 struct account {
 	__u32 seq;
-	__u32 state; /* enum time_kind that time since last_ns belongs to */
+	__u8 state; /* enum time_kind that time since last_ns belongs to */
+	__u8 stoppable; /* 1: what of it overlaps with a stop of the JVM is the safepoint's */
+	__u16 reserved;
 	__u64 last_ns;
+	__u64 stopped_ns; /* the JVM's stops up to last_ns, if stoppable */
 	__u64 switches;
 	__u64 ns[LEDGER_KINDS];
-	__u64 reserved;
+	__u64 throttled_queue; /* while throttled: the cgroup's queue, and its throttled time so far
+				*/
+	__u64 throttled_ns;
+};
+
+/* Whose time it is, written by Java only. */
+struct thread_identity {
+	__u64 id; /* of the virtual thread that is mounted; 0: the platform thread itself */
+	__u64 java_thread; /* address of the JVM's JavaThread; 0: not known */
+	__u64
+	    offset_ns[LEDGER_KINDS]; /* account + offset is the account of that thread; may wrap */
 };
 
 /* The latest request that this thread began to read from a connection that the process accepted. */
 struct server_request {
+	__u64 thread; /* the reader, see logical_thread() */
 	__u64 cookie;
 	__u64 number; /* of this connection, from 1; 0: none yet */
 	__u64 established_ns;
@@ -72,8 +95,9 @@ struct slot {
 	__u32 generation;
 	__u64 reserved[3];
 	struct account account;
+	struct thread_identity identity;
 	struct server_request request;
-	__u64 reserved_end[4];
+	__u64 reserved_end[3];
 };
 
 #endif

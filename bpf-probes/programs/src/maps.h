@@ -33,6 +33,13 @@ struct {
 	__type(value, struct thread_ref);
 } threads SEC(".maps");
 
+/* Slots whose threads have ended, the longest free first. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, LEDGER_SLOTS);
+	__type(value, __u32);
+} free_slots SEC(".maps");
+
 /* The one process that these programs serve is set by the first enrolment, before anything is
  * attached. One variable, so that its place in .bss is known to Java.
  */
@@ -54,36 +61,86 @@ static __always_inline struct thread_ref *thread_ref_of(__u32 tid)
 	return bpf_map_lookup_elem(&threads, &tid);
 }
 
-/* Closes the open interval of a slot and opens one of another kind. Transitions of one task are
- * serialised by its run queue's lock, so there is never a second writer.
+/* How long the JVM stood still up to now. */
+static __always_inline __u64 stopped_until(__u64 now)
+{
+	__u64 word = globals.stopped;
+
+	return word & STOP_ON ? now - (word & ~STOP_ON) : word;
+}
+
+/* Closes the open interval of a slot and opens one of another kind; part of the closed one may be
+ * given to the kind before. Transitions of one task are serialised by its run queue's lock, so
+ * there is never a second writer.
  */
-static __always_inline void charge(struct slot *slot, __u32 state, __u64 now)
+static __always_inline void charge_split(struct slot *slot, __u32 state, bool stoppable, __u64 now,
+					 __u64 queued)
 {
 	struct account *account = &slot->account;
-	__u32 kind = account->state;
+	__u64 elapsed = now - account->last_ns, kind = account->state;
 
 	account->seq++;
 	barrier();
+	if (account->stoppable) {
+		__s64 stop = stopped_until(now) - account->stopped_ns;
+
+		if (stop > 0) {
+			if ((__u64)stop > elapsed)
+				stop = elapsed;
+			account->ns[KIND_SAFEPOINT] += stop;
+			elapsed -= stop;
+		}
+	}
+	if (queued) {
+		account->ns[KIND_RUN_QUEUE] += queued;
+		elapsed -= queued;
+	}
+	barrier_var(kind); /* else the check is done on a copy that the verifier does not know */
 	if (kind < LEDGER_KINDS)
-		account->ns[kind] += now - account->last_ns;
+		account->ns[kind] += elapsed;
 	account->state = state;
+	account->stoppable = stoppable;
+	if (stoppable)
+		account->stopped_ns = stopped_until(now);
 	account->last_ns = now;
 	barrier();
 	account->seq++;
 }
 
-/* Takes a free slot for a thread; NULL and counted when there is none near the cursor. */
-static __noinline __u32 take_slot(__u32 tid)
+static __always_inline void charge(struct slot *slot, __u32 state, __u64 now)
 {
-	for (int i = 0; i < 128; i++) {
-		__u32 index = __sync_fetch_and_add(&globals.slot_cursor, 1) % LEDGER_SLOTS;
-		struct slot *slot = slot_at(index);
+	charge_split(slot, state, false, now, 0);
+}
 
-		if (slot && __sync_val_compare_and_swap(&slot->owner, 0, tid) == 0)
+/* Names a thread, platform or virtual, so that only accounts of the same one are compared. */
+static __always_inline __u64 logical_thread(const struct slot *slot, __u32 index)
+{
+	return slot->identity.id ?: 1ull << 63 | (__u64)slot->generation << 32 | index;
+}
+
+/* A slot given back, or one that was never used; counted when there is none. */
+static __always_inline __u32 take_slot(void)
+{
+	__u32 index;
+
+	if (!bpf_map_pop_elem(&free_slots, &index))
+		return index;
+	index = globals.slot_cursor;
+	if (slot_at(index)) {
+		index = __sync_fetch_and_add(&globals.slot_cursor, 1);
+		if (slot_at(index))
 			return index;
 	}
 	COUNT(slots_exhausted);
 	return LEDGER_NO_SLOT;
+}
+
+static __always_inline void give_back(struct slot *slot, __u32 index)
+{
+	slot->head.valid = 0;
+	slot->owner = 0;
+	if (bpf_map_push_elem(&free_slots, &index, 0))
+		COUNT(slots_exhausted);
 }
 
 /* Gives a thread a slot, or marks it as the agent's own. Idempotent. */
@@ -102,18 +159,20 @@ static __always_inline struct slot *enrol_thread(__u32 tid, bool agent, __u32 st
 		bpf_map_update_elem(&threads, &tid, &ref, BPF_ANY);
 		return NULL;
 	}
-	ref.slot = take_slot(tid);
+	ref.slot = take_slot();
 	slot = slot_at(ref.slot);
 	if (!slot)
 		return NULL;
+	slot->owner = tid;
 	slot->generation++;
 	__builtin_memset(&slot->head, 0, sizeof(slot->head));
 	__builtin_memset(&slot->account, 0, sizeof(slot->account));
+	__builtin_memset(&slot->identity, 0, sizeof(slot->identity));
 	__builtin_memset(&slot->request, 0, sizeof(slot->request));
 	slot->account.state = state;
 	slot->account.last_ns = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&threads, &tid, &ref, BPF_ANY)) {
-		slot->owner = 0;
+		give_back(slot, ref.slot);
 		COUNT(slots_exhausted);
 		return NULL;
 	}

@@ -131,7 +131,8 @@ static __always_inline void fill_payload(struct socket_event *event, __u8 *paylo
 
 static __always_inline void copy_account(__u64 *to, struct slot *slot, __u64 now)
 {
-	__builtin_memcpy(to, slot->account.ns, sizeof(slot->account.ns));
+	for (int kind = 0; kind < LEDGER_KINDS; kind++)
+		to[kind] = slot->account.ns[kind] + slot->identity.offset_ns[kind];
 	/* The thread runs right now, so the open interval is its own processor time. */
 	to[KIND_CPU] += now - slot->account.last_ns;
 }
@@ -154,12 +155,10 @@ static __always_inline void fill_event(struct socket_event *event, struct sock *
 	event->rtt_us = rtt_us;
 	event->retransmits = retransmits;
 	event->total = total;
-	event->slot = LEDGER_NO_SLOT;
-	event->generation = 0;
+	event->thread = 0;
 	event->reserved = 0;
 	if (slot) {
-		event->slot = index;
-		event->generation = slot->generation;
+		event->thread = logical_thread(slot, index);
 		event->head = slot->head;
 		copy_account(event->ns, slot, now);
 	} else {
@@ -277,7 +276,11 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 			conn->request_bytes += total;
 			if (slot) {
 				struct server_request *request = &slot->request;
+				__u64 thread = logical_thread(slot, index);
 
+				if (request->thread != thread)
+					request->read_ns = 0;
+				request->thread = thread;
 				request->cookie = conn->cookie;
 				request->number = conn->request_number;
 				request->established_ns = conn->established_ns;

@@ -6,9 +6,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * The ledger: {@link Layout#LEDGER_SLOTS} slots of {@link Layout.Slot#SIZE} bytes in memory that
- * the kernel's programs write too. Java writes the head (which span is current), the kernel the
- * account.
+ * The ledger: slots of {@link Layout.Slot#SIZE} bytes in memory that the kernel's programs write
+ * too. Java writes the head (which span is current) and the identity (whose time it is), the kernel
+ * the account.
  *
  * <p>No method allocates, locks or makes a system call. A slot index comes from enrolment; the
  * methods do not check it beyond the buffer's own bounds.
@@ -32,32 +32,39 @@ public final class Ledger {
   private static final VarHandle SHORT =
       MethodHandles.byteBufferViewVarHandle(short[].class, ByteOrder.nativeOrder());
 
+  private static final long STOP_ON = 1L << 63;
+
   private final ByteBuffer memory;
+  private final ByteBuffer globals;
+  private final int slots;
 
   /**
    * A ledger over mapped memory.
    *
-   * @param memory a direct buffer of LEDGER_SLOTS * Slot.SIZE bytes
+   * @param memory a direct buffer of Slot.SIZE bytes a slot
+   * @param globals the programs' variables, a direct buffer of at least Globals.SIZE bytes
    */
-  public Ledger(ByteBuffer memory) {
-    if (memory.capacity() < Layout.LEDGER_SLOTS * Layout.Slot.SIZE) {
+  public Ledger(ByteBuffer memory, ByteBuffer globals) {
+    slots = memory.capacity() / Layout.Slot.SIZE;
+    if (slots == 0 || globals.capacity() < Layout.Globals.SIZE) {
       throw new IllegalArgumentException(
-          "a ledger needs more than " + memory.capacity() + " bytes");
+          "too small for a ledger: " + memory.capacity() + " and " + globals.capacity());
     }
     this.memory = memory;
+    this.globals = globals;
+  }
+
+  /** How many slots there are. */
+  public int slots() {
+    return slots;
   }
 
   private static int at(int slot) {
     return slot * Layout.Slot.SIZE;
   }
 
-  /**
-   * Makes a span current on the slot's thread; ids and flags as in the W3C trace context.
-   *
-   * @param virtual whether it is current on a virtual thread that the slot's thread carries
-   */
-  public void setHead(
-      int slot, long traceIdHigh, long traceIdLow, long spanId, byte flags, boolean virtual) {
+  /** Makes a span current on the slot's thread; ids and flags as in the W3C trace context. */
+  public void setHead(int slot, long traceIdHigh, long traceIdLow, long spanId, byte flags) {
     int head = at(slot) + Layout.Slot.HEAD;
     memory.put(head + Layout.TraceHead.VALID, (byte) 0);
     VarHandle.storeStoreFence();
@@ -65,7 +72,6 @@ public final class Ledger {
     LONG_BIG_ENDIAN.set(memory, head + Layout.TraceHead.TRACE_ID + 8, traceIdLow);
     LONG_BIG_ENDIAN.set(memory, head + Layout.TraceHead.SPAN_ID, spanId);
     memory.put(head + Layout.TraceHead.FLAGS, flags);
-    memory.put(head + Layout.TraceHead.VIRTUAL_THREAD, (byte) (virtual ? 1 : 0));
     VarHandle.storeStoreFence();
     memory.put(head + Layout.TraceHead.VALID, (byte) 1);
   }
@@ -80,6 +86,70 @@ public final class Ledger {
     memory.put(at(slot) + Layout.Slot.HEAD + Layout.TraceHead.INHERIT, (byte) 1);
   }
 
+  /** Why the slot's thread is about to block, Layout.HINT_*; HINT_NONE when it is done. */
+  public void setHint(int slot, byte hint) {
+    memory.put(at(slot) + Layout.Slot.HEAD + Layout.TraceHead.WAIT_HINT, hint);
+  }
+
+  /** The latest {@link #setHint}. */
+  public byte hint(int slot) {
+    return memory.get(at(slot) + Layout.Slot.HEAD + Layout.TraceHead.WAIT_HINT);
+  }
+
+  /** Whether a span is current on the slot's thread. */
+  public boolean hasHead(int slot) {
+    return memory.get(at(slot) + Layout.Slot.HEAD + Layout.TraceHead.VALID) == 1;
+  }
+
+  /**
+   * A virtual thread is mounted on the slot's thread: from now on the slot's account is that of the
+   * virtual thread. By the slot's own thread, before {@link #setHead}.
+   *
+   * @param offset by kind, what to add to the carrier's account, nanoseconds; may be negative
+   */
+  public void setIdentity(int slot, long virtualThreadId, long[] offset) {
+    int identity = at(slot) + Layout.Slot.IDENTITY;
+    for (int kind = 0; kind < KINDS; kind++) {
+      LONG.set(memory, identity + Layout.ThreadIdentity.OFFSET_NS + 8 * kind, offset[kind]);
+    }
+    LONG.setRelease(memory, identity + Layout.ThreadIdentity.ID, virtualThreadId);
+  }
+
+  /** The virtual thread is unmounted. */
+  public void clearIdentity(int slot) {
+    int identity = at(slot) + Layout.Slot.IDENTITY;
+    LONG.set(memory, identity + Layout.ThreadIdentity.ID, 0L);
+    VarHandle.storeStoreFence();
+    for (int kind = 0; kind < KINDS; kind++) {
+      LONG.set(memory, identity + Layout.ThreadIdentity.OFFSET_NS + 8 * kind, 0L);
+    }
+  }
+
+  /** Where the JVM keeps the slot's thread (JavaThread), 0 if that is not known. */
+  public void setJavaThread(int slot, long address) {
+    LONG.set(memory, at(slot) + Layout.Slot.IDENTITY + Layout.ThreadIdentity.JAVA_THREAD, address);
+  }
+
+  /**
+   * Names the thread whose account the slot has now: a virtual thread's id, else a number with bit
+   * 63 set. Accounts with different names are not comparable.
+   */
+  public long thread(int slot) {
+    long id =
+        (long) LONG.getAcquire(memory, at(slot) + Layout.Slot.IDENTITY + Layout.ThreadIdentity.ID);
+    return id != 0 ? id : STOP_ON | (long) generation(slot) << 32 | slot;
+  }
+
+  /** The kind that the slot's thread spends its time in at the moment. */
+  public int state(int slot) {
+    return memory.get(at(slot) + Layout.Slot.ACCOUNT + Layout.Account.STATE);
+  }
+
+  /** Since when, CLOCK_MONOTONIC nanoseconds. */
+  public long stateSince(int slot) {
+    return (long) LONG.getVolatile(memory, at(slot) + Layout.Slot.ACCOUNT + Layout.Account.LAST_NS);
+  }
+
   /** How often the slot has changed hands. */
   public int generation(int slot) {
     return (int) INT.getVolatile(memory, at(slot) + Layout.Slot.GENERATION);
@@ -92,7 +162,8 @@ public final class Ledger {
   }
 
   /**
-   * Copies the account of a slot with the open interval closed at {@code now}.
+   * Copies the account of the slot's thread, platform or virtual, with the open interval closed at
+   * {@code now}.
    *
    * @param into at least KINDS long, nanoseconds by kind
    * @param now System.nanoTime() (CLOCK_MONOTONIC, which is what the kernel's programs use)
@@ -101,17 +172,9 @@ public final class Ledger {
     int account = at(slot) + Layout.Slot.ACCOUNT;
     while (true) {
       int before = (int) INT.getVolatile(memory, account + Layout.Account.SEQ);
-      int state = (int) INT.get(memory, account + Layout.Account.STATE);
-      long last = (long) LONG.get(memory, account + Layout.Account.LAST_NS);
-      for (int kind = 0; kind < KINDS; kind++) {
-        into[kind] = (long) LONG.get(memory, account + Layout.Account.NS + 8 * kind);
-      }
-      VarHandle.loadLoadFence();
-      if ((before & 1) == 0
-          && before == (int) INT.getVolatile(memory, account + Layout.Account.SEQ)) {
-        if (state >= 0 && state < KINDS && now > last) {
-          into[state] += now - last;
-        }
+      copy(account, into, now);
+      addOffset(slot, into);
+      if (undisturbed(account, before)) {
         return;
       }
       Thread.onSpinWait();
@@ -126,15 +189,62 @@ public final class Ledger {
    * @return that moment, System.nanoTime()
    */
   public long readNow(int slot, long[] into) {
+    long now = readCarrier(slot, into);
+    addOffset(slot, into);
+    return now;
+  }
+
+  /** {@link #readNow} of the platform thread itself, whichever virtual thread it carries. */
+  public long readCarrier(int slot, long[] into) {
     int account = at(slot) + Layout.Slot.ACCOUNT;
     while (true) {
       int before = (int) INT.getVolatile(memory, account + Layout.Account.SEQ);
       long now = System.nanoTime();
-      read(slot, into, now);
-      if (before == (int) INT.getVolatile(memory, account + Layout.Account.SEQ)) {
+      copy(account, into, now);
+      if (undisturbed(account, before)) {
         return now;
       }
+      Thread.onSpinWait();
     }
+  }
+
+  private boolean undisturbed(int account, int before) {
+    VarHandle.loadLoadFence();
+    return (before & 1) == 0
+        && before == (int) INT.getVolatile(memory, account + Layout.Account.SEQ);
+  }
+
+  private void copy(int account, long[] into, long now) {
+    int state = memory.get(account + Layout.Account.STATE);
+    long last = (long) LONG.get(memory, account + Layout.Account.LAST_NS);
+    for (int kind = 0; kind < KINDS; kind++) {
+      into[kind] = (long) LONG.get(memory, account + Layout.Account.NS + 8 * kind);
+    }
+    if (state < 0 || state >= KINDS || now <= last) {
+      return;
+    }
+    long open = now - last;
+    if (memory.get(account + Layout.Account.STOPPABLE) != 0) {
+      long stopped =
+          stoppedUntil(now) - (long) LONG.get(memory, account + Layout.Account.STOPPED_NS);
+      stopped = Math.min(Math.max(stopped, 0), open);
+      into[Layout.KIND_SAFEPOINT] += stopped;
+      open -= stopped;
+    }
+    into[state] += open;
+  }
+
+  private void addOffset(int slot, long[] into) {
+    int offset = at(slot) + Layout.Slot.IDENTITY + Layout.ThreadIdentity.OFFSET_NS;
+    for (int kind = 0; kind < KINDS; kind++) {
+      into[kind] += (long) LONG.get(memory, offset + 8 * kind);
+    }
+  }
+
+  /** How long the JVM has stood still (GC and other safepoints) up to a moment, nanoseconds. */
+  public long stoppedUntil(long now) {
+    long word = (long) LONG.getVolatile(globals, Layout.Globals.STOPPED);
+    return word < 0 ? now - (word & ~STOP_ON) : word;
   }
 
   /**
@@ -150,6 +260,7 @@ public final class Ledger {
     if (into.number == 0) {
       return false;
     }
+    into.thread = (long) LONG.get(memory, request + Layout.ServerRequest.THREAD);
     into.cookie = (long) LONG.get(memory, request + Layout.ServerRequest.COOKIE);
     into.establishedNs = (long) LONG.get(memory, request + Layout.ServerRequest.ESTABLISHED_NS);
     into.arrivalNs = (long) LONG.get(memory, request + Layout.ServerRequest.ARRIVAL_NS);

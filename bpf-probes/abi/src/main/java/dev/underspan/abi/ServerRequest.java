@@ -5,6 +5,9 @@ package dev.underspan.abi;
  * nanoseconds, 0 where the kernel did not see the moment.
  */
 public final class ServerRequest {
+  /** Who read it, as {@link Ledger#thread} names threads. */
+  public long thread;
+
   /** The kernel's cookie of the connection, unique since boot. */
   public long cookie;
 

@@ -144,19 +144,9 @@ public final class SocketEvent {
     return buffer.get(base + Layout.SocketEvent.HEAD + Layout.TraceHead.FLAGS);
   }
 
-  /** Whether that span was a virtual thread's, so that the account is not the span's alone. */
-  public boolean onVirtualThread() {
-    return buffer.get(base + Layout.SocketEvent.HEAD + Layout.TraceHead.VIRTUAL_THREAD) == 1;
-  }
-
-  /** The thread's slot, or -1. */
-  public int slot() {
-    return buffer.getInt(base + Layout.SocketEvent.SLOT);
-  }
-
-  /** The slot's generation at that time. */
-  public int generation() {
-    return buffer.getInt(base + Layout.SocketEvent.GENERATION);
+  /** Whose account it is, as {@link Ledger#thread} names threads; 0: nobody's. */
+  public long thread() {
+    return buffer.getLong(base + Layout.SocketEvent.THREAD);
   }
 
   /** Copies the thread's account at {@link #ns()}. */

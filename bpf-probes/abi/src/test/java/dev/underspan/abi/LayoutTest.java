@@ -104,11 +104,12 @@ class LayoutTest {
 
   @Test
   void arraysFillTheirPlace() {
-    assertThat(Layout.Account.RESERVED - Layout.Account.NS).isEqualTo(8 * Layout.LEDGER_KINDS);
+    assertThat(Layout.Account.THROTTLED_QUEUE - Layout.Account.NS)
+        .isEqualTo(8 * Layout.LEDGER_KINDS);
     assertThat(Layout.ServerRequest.SIZE - Layout.ServerRequest.NS)
         .isEqualTo(8 * Layout.LEDGER_KINDS);
     assertThat(Layout.SocketEvent.SIZE - Layout.SocketEvent.NS).isEqualTo(8 * Layout.LEDGER_KINDS);
     assertThat(Layout.SocketEvent.NS - Layout.SocketEvent.TAIL).isEqualTo(Layout.TAIL_BYTES);
-    assertThat(Layout.KIND_OTHER).isLessThan(Layout.LEDGER_KINDS);
+    assertThat(Layout.KIND_CARRIER).isLessThan(Layout.LEDGER_KINDS);
   }
 }

@@ -18,15 +18,16 @@ import org.junit.jupiter.api.Test;
 
 /** Offsets are written out here, as the headers have them, and not taken from Layout. */
 class LedgerTest {
-  private static final int SLOT_BYTES = 384;
+  private static final int SLOT_BYTES = 512;
   private static final int ACCOUNT = 64;
-  private static final int REQUEST = 192;
+  private static final int REQUEST = 320;
   private static final VarHandle INT =
       MethodHandles.byteBufferViewVarHandle(int[].class, ByteOrder.nativeOrder());
 
   private final ByteBuffer memory =
       ByteBuffer.allocateDirect(4096 * SLOT_BYTES).order(ByteOrder.nativeOrder());
-  private final Ledger ledger = new Ledger(memory);
+  private final ByteBuffer globals = ByteBuffer.allocateDirect(4096).order(ByteOrder.nativeOrder());
+  private final Ledger ledger = new Ledger(memory, globals);
 
   private byte[] bytes(int at, int length) {
     byte[] bytes = new byte[length];
@@ -36,8 +37,7 @@ class LedgerTest {
 
   @Test
   void headIsInTheOrderOfTheWire() {
-    ledger.setHead(
-        3, 0x4bf92f3577b34da6L, 0xa3ce929d0e0e4736L, 0x00f067aa0ba902b7L, (byte) 1, true);
+    ledger.setHead(3, 0x4bf92f3577b34da6L, 0xa3ce929d0e0e4736L, 0x00f067aa0ba902b7L, (byte) 1);
     int at = 3 * SLOT_BYTES;
     assertThat(bytes(at, 16))
         .isEqualTo(HexFormat.of().parseHex("4bf92f3577b34da6a3ce929d0e0e4736"));
@@ -47,13 +47,11 @@ class LedgerTest {
     assertThat(memory.getShort(at + 26)).as("attributes_size").isZero();
     assertThat(memory.get(at + 28)).as("wait_hint").isZero();
     assertThat(memory.get(at + 29)).as("inherit").isZero();
-    assertThat(memory.get(at + 30)).as("virtual_thread").isEqualTo((byte) 1);
   }
 
   @Test
   void headTouchesNothingElse() {
-    ledger.setHead(3, -1, -1, -1, (byte) 0xff, false);
-    assertThat(memory.get(3 * SLOT_BYTES + 30)).isZero();
+    ledger.setHead(3, -1, -1, -1, (byte) 0xff);
     ledger.inheritHead(3);
     assertThat(memory.get(3 * SLOT_BYTES + 29)).isEqualTo((byte) 1);
     ledger.clearHead(3);
@@ -69,9 +67,9 @@ class LedgerTest {
   void accountWithAnOpenInterval() {
     int at = 5 * SLOT_BYTES + ACCOUNT;
     memory.putInt(at, 8).putInt(at + 4, Layout.KIND_DISK).putLong(at + 8, 1000);
-    memory.putLong(at + 16, 42);
+    memory.putLong(at + 24, 42);
     for (int kind = 0; kind < 12; kind++) {
-      memory.putLong(at + 24 + 8 * kind, 100 + kind);
+      memory.putLong(at + 32 + 8 * kind, 100 + kind);
     }
     memory.putInt(5 * SLOT_BYTES + 36, 9);
     long[] into = new long[12];
@@ -91,9 +89,57 @@ class LedgerTest {
   }
 
   @Test
+  void aVirtualThreadsAccountIsTheCarriersWithAnOffset() {
+    int at = 2 * SLOT_BYTES;
+    memory.putInt(at + 36, 4); // generation
+    memory.putLong(at + ACCOUNT + 8, 1000).putLong(at + ACCOUNT + 32, 500); // cpu until 1000
+    long platform = ledger.thread(2);
+    assertThat(platform).isEqualTo(0x8000_0004_0000_0002L);
+    long[] offset = new long[12];
+    offset[Layout.KIND_CPU] = -450;
+    offset[Layout.KIND_CARRIER] = 70;
+    ledger.setIdentity(2, 31, offset);
+    assertThat(ledger.thread(2)).isEqualTo(31);
+    long[] into = new long[12];
+    ledger.read(2, into, 1010);
+    assertThat(into[Layout.KIND_CPU]).isEqualTo(60);
+    assertThat(into[Layout.KIND_CARRIER]).isEqualTo(70);
+    long now = ledger.readCarrier(2, into);
+    assertThat(into[Layout.KIND_CPU]).isEqualTo(500 + now - 1000);
+    assertThat(into[Layout.KIND_CARRIER]).isZero();
+    ledger.clearIdentity(2);
+    assertThat(ledger.thread(2)).isEqualTo(platform);
+    ledger.read(2, into, 1010);
+    assertThat(into[Layout.KIND_CPU]).isEqualTo(510);
+  }
+
+  @Test
+  void stopsOfTheJvmAreTakenFromWaitsThatTheyProlong() {
+    int at = SLOT_BYTES + ACCOUNT;
+    memory.put(at + 4, (byte) Layout.KIND_LOCK).putLong(at + 8, 1000);
+    memory.putLong(at + 16, 40); // stopped for 40 ns before
+    globals.putLong(8, 40); // no stop since
+    long[] into = new long[12];
+    memory.put(at + 5, (byte) 1);
+    ledger.read(1, into, 1100);
+    assertThat(into[Layout.KIND_LOCK]).isEqualTo(100);
+    globals.putLong(8, (1L << 63) | (1070 - 40)); // one since 1070
+    ledger.read(1, into, 1100);
+    assertThat(into[Layout.KIND_LOCK]).isEqualTo(70);
+    assertThat(into[Layout.KIND_SAFEPOINT]).isEqualTo(30);
+    globals.putLong(8, 40 + 15); // it took 15
+    ledger.read(1, into, 1100);
+    assertThat(into[Layout.KIND_LOCK]).isEqualTo(85);
+    assertThat(into[Layout.KIND_SAFEPOINT]).isEqualTo(15);
+    memory.put(at + 5, (byte) 0);
+    ledger.read(1, into, 1100);
+    assertThat(into[Layout.KIND_LOCK]).isEqualTo(100);
+  }
+
+  @Test
   void readingWaitsForTheKernelToFinish() throws Exception {
     int at = 7 * SLOT_BYTES + ACCOUNT;
-    memory.putInt(at, 3).putLong(at + 24, 5).putLong(at + 8, 10);
+    memory.putInt(at, 3).putLong(at + 32, 5).putLong(at + 8, 10);
     CompletableFuture<long[]> reading =
         CompletableFuture.supplyAsync(
             () -> {
@@ -103,7 +149,7 @@ class LedgerTest {
             });
     assertThatThrownBy(() -> reading.get(100, TimeUnit.MILLISECONDS))
         .isInstanceOf(TimeoutException.class);
-    memory.putLong(at + 24, 6);
+    memory.putLong(at + 32, 6);
     INT.setVolatile(memory, at, 4);
     assertThat(reading.get(20, TimeUnit.SECONDS)[0]).isEqualTo(6);
   }
@@ -123,7 +169,7 @@ class LedgerTest {
                 VarHandle.fullFence();
                 int state = memory.getInt(at + 4);
                 long last = memory.getLong(at + 8);
-                int place = at + 24 + 8 * state;
+                int place = at + 32 + 8 * state;
                 memory.putLong(place, memory.getLong(place) + 1000);
                 spin(20);
                 memory.putInt(at + 4, (int) (i % 10));
@@ -166,16 +212,17 @@ class LedgerTest {
   @Test
   void latestRequest() {
     int at = 4095 * SLOT_BYTES + REQUEST;
-    for (int i = 0; i < 6; i++) {
-      memory.putLong(at + 8 * i, 1001 + i);
+    for (int i = 0; i < 7; i++) {
+      memory.putLong(at + 8 * i, 1000 + i);
     }
-    memory.putInt(at + 48, 250).putInt(at + 52, 3);
-    memory.putShort(at + 56, (short) 8080).putShort(at + 58, (short) 54321);
+    memory.putInt(at + 56, 250).putInt(at + 60, 3);
+    memory.putShort(at + 64, (short) 8080).putShort(at + 66, (short) 54321);
     for (int kind = 0; kind < 12; kind++) {
-      memory.putLong(at + 64 + 8 * kind, 7L * kind);
+      memory.putLong(at + 72 + 8 * kind, 7L * kind);
     }
     ServerRequest request = new ServerRequest();
     assertThat(ledger.readRequest(4095, request)).isTrue();
+    assertThat(request.thread).isEqualTo(1000);
     assertThat(request.cookie).isEqualTo(1001);
     assertThat(request.number).isEqualTo(1002);
     assertThat(request.establishedNs).isEqualTo(1003);
@@ -191,7 +238,11 @@ class LedgerTest {
 
   @Test
   void refusesABufferTooSmall() {
-    ByteBuffer small = ByteBuffer.allocateDirect(4096 * SLOT_BYTES - 1);
-    assertThatThrownBy(() -> new Ledger(small)).isInstanceOf(IllegalArgumentException.class);
+    ByteBuffer small = ByteBuffer.allocateDirect(SLOT_BYTES - 1);
+    assertThatThrownBy(() -> new Ledger(small, globals))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> new Ledger(memory, ByteBuffer.allocateDirect(8)))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThat(ledger.slots()).isEqualTo(4096);
   }
 }

@@ -20,15 +20,15 @@ class SocketEventTest {
     ByteBuffer out = ByteBuffer.allocateDirect(1024).order(ByteOrder.nativeOrder());
     out.position(OFFSET);
     out.putShort((short) 2).putShort((short) sizeClass).putInt(4711).putLong(900);
-    out.putLong(0xfedcba9876543210L);
+    out.putLong(0xfedcba9876543210L).putLong(0x8000_000d_0000_000cL);
     out.putShort((short) family).putShort((short) 40001).putShort((short) 65535);
     out.putShort((short) 1);
     out.put(HexFormat.of().parseHex(local)).put(HexFormat.of().parseHex(remote));
     out.put(HexFormat.of().parseHex("4bf92f3577b34da6a3ce929d0e0e473600f067aa0ba902b7"));
-    out.put(HexFormat.of().parseHex("0181000000000100"));
+    out.put(HexFormat.of().parseHex("0181000000000000"));
     out.putLong(100).putLong(200).putLong(300).putLong(400).putLong(500);
     out.putInt(600).putInt(7).putInt(5000).putInt(captured).putInt(tailSize);
-    out.putInt(12).putInt(13).putInt(0);
+    out.putInt(0);
     out.put("0123456789abcdef".getBytes(StandardCharsets.US_ASCII));
     for (int kind = 0; kind < 12; kind++) {
       out.putLong(kind * 11L);
@@ -62,7 +62,6 @@ class SocketEventTest {
     assertThat(event.traceIdLow()).isEqualTo(0xa3ce929d0e0e4736L);
     assertThat(event.spanId()).isEqualTo(0x00f067aa0ba902b7L);
     assertThat(event.traceFlags()).isEqualTo((byte) 0x81);
-    assertThat(event.onVirtualThread()).isTrue();
     assertThat(event.beginNs()).isEqualTo(100);
     assertThat(event.connectNs()).isEqualTo(200);
     assertThat(event.establishedNs()).isEqualTo(300);
@@ -70,8 +69,7 @@ class SocketEventTest {
     assertThat(event.retransmits()).isEqualTo(7);
     assertThat(event.total()).isEqualTo(5000);
     assertThat(event.captured()).isEqualTo(16);
-    assertThat(event.slot()).isEqualTo(12);
-    assertThat(event.generation()).isEqualTo(13);
+    assertThat(event.thread()).isEqualTo(0x8000_000d_0000_000cL);
     assertThat(event.tail()).isEqualTo("0123456789abcdef".getBytes(StandardCharsets.US_ASCII));
     long[] account = new long[12];
     event.account(account);
@@ -83,14 +81,11 @@ class SocketEventTest {
   }
 
   @Test
-  void noSlotAndNoHead() {
+  void noHead() {
     ByteBuffer bytes = record(INET, "0a000001" + ZERO12, "0a000002" + ZERO12, 16, 256, 0);
-    bytes.putInt(OFFSET + 156, 0xffffffff).put(OFFSET + 64 + 24, (byte) 0);
-    bytes.put(OFFSET + 64 + 30, (byte) 0);
+    bytes.put(OFFSET + 72 + 24, (byte) 0);
     SocketEvent event = new SocketEvent().wrap(bytes, OFFSET);
-    assertThat(event.slot()).isEqualTo(-1);
     assertThat(event.hasHead()).isFalse();
-    assertThat(event.onVirtualThread()).isFalse();
     assertThat(event.tail()).isEmpty();
   }
 

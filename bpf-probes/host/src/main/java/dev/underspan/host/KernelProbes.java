@@ -21,6 +21,9 @@ public final class KernelProbes implements AutoCloseable {
   /** Default size of the ring buffer, bytes. */
   public static final int DEFAULT_RING_BYTES = 4 << 20;
 
+  /** Most slots that a ledger can have. */
+  public static final int MAX_SLOTS = 65_536;
+
   private static final int BPF_OBJ_GET_INFO_BY_FD = 15;
   private static final long BPF_NOEXIST = 1;
   private static final List<String> SOCKETS =
@@ -37,18 +40,19 @@ public final class KernelProbes implements AutoCloseable {
       ThreadLocal.withInitial(() -> Native.allocate(Layout.EnrolArgs.SIZE));
 
   private KernelProbes(
-      LightSkeleton skeleton, int ringBytes, @Nullable ProbeException socketsMissing)
+      LightSkeleton skeleton, int ringBytes, int slots, @Nullable ProbeException socketsMissing)
       throws ProbeException {
     this.skeleton = skeleton;
     this.socketsMissing = socketsMissing;
+    this.globals = Native.mmap(skeleton.map("bss"), 4096, 0, Native.PROT_READ);
     this.ledger =
         new Ledger(
             Native.mmap(
                 skeleton.map("ledger"),
-                pages(Layout.LEDGER_SLOTS * Layout.Slot.SIZE),
+                pages(slots * Layout.Slot.SIZE),
                 0,
-                Native.PROT_READ | Native.PROT_WRITE));
-    this.globals = Native.mmap(skeleton.map("bss"), 4096, 0, Native.PROT_READ);
+                Native.PROT_READ | Native.PROT_WRITE),
+            globals);
     this.events = socketsMissing == null ? new RingReader(skeleton.map("events"), ringBytes) : null;
   }
 
@@ -61,26 +65,32 @@ public final class KernelProbes implements AutoCloseable {
    * tracepoints. The calling thread becomes one of the agent's own, as do threads it starts.
    *
    * @param ringBytes size of the ring buffer, a power of two and at least a page
+   * @param slots how many threads can have an account at once, at most {@link #MAX_SLOTS}
    * @throws ProbeException when not even the ledger can be had
    */
-  public static KernelProbes open(int ringBytes) throws ProbeException {
+  public static KernelProbes open(int ringBytes, int slots) throws ProbeException {
     if (Integer.bitCount(ringBytes) != 1 || ringBytes < 4096) {
       throw ProbeException.of(
           "the ring buffer's size must be a power of two of at least 4096, not " + ringBytes);
     }
+    if (slots < 1 || slots > MAX_SLOTS) {
+      throw ProbeException.of("the ledger can have 1 to " + MAX_SLOTS + " slots, not " + slots);
+    }
+    Map<String, Integer> sizes =
+        Map.of("events", ringBytes, "ledger", slots, "free_slots", slots, "threads", 2 * slots);
     ProbeException socketsMissing = null;
     LightSkeleton skeleton;
     try {
-      skeleton = LightSkeleton.load("tracing", Map.of("events", ringBytes));
+      skeleton = LightSkeleton.load("tracing", sizes);
     } catch (ProbeException e) {
       if (e.errno() == Native.EPERM || e.errno() == Native.ENOSYS) {
         throw e; // the same awaits the smaller set
       }
       socketsMissing = e;
-      skeleton = LightSkeleton.load("ledger", Map.of());
+      skeleton = LightSkeleton.load("ledger", sizes);
     }
     try {
-      KernelProbes probes = new KernelProbes(skeleton, ringBytes, socketsMissing);
+      KernelProbes probes = new KernelProbes(skeleton, ringBytes, slots, socketsMissing);
       probes.enrol(true);
       for (String program : SCHEDULER) {
         skeleton.attach(program);

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.NullUnmarked;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -40,7 +41,7 @@ class KernelProbesTest {
         new Thread(
             () -> {
               try {
-                probes = KernelProbes.open(1 << 20);
+                probes = KernelProbes.open(1 << 20, Layout.LEDGER_SLOTS);
               } catch (Throwable e) {
                 failures.add(e);
               }
@@ -131,14 +132,26 @@ class KernelProbesTest {
   }
 
   @Test
-  void sleepingIsBlockedTime() throws Exception {
-    long[] account = measure(() -> Thread.sleep(50));
-    assertAddsUp(account);
-    assertThat(account[Layout.KIND_WAIT] + account[Layout.KIND_SLEEP]).isGreaterThan(49 * MS);
+  void theHintSaysWhatAFutexIs() throws Exception {
+    int[][] kinds = {
+      {Layout.HINT_LOCK, Layout.KIND_LOCK},
+      {Layout.HINT_WAIT, Layout.KIND_WAIT},
+      {Layout.HINT_SLEEP, Layout.KIND_SLEEP},
+      {Layout.HINT_NETWORK, Layout.KIND_NETWORK},
+      {Layout.HINT_NONE, Layout.KIND_LOCK},
+    };
+    for (int[] kind : kinds) {
+      int slot = probes.enrol(false);
+      probes.ledger().setHint(slot, (byte) kind[0]);
+      long[] account = measure(() -> LockSupport.parkNanos(50 * MS));
+      probes.ledger().setHint(slot, (byte) Layout.HINT_NONE);
+      assertAddsUp(account);
+      assertThat(account[kind[1]]).as("hint %d", kind[0]).isGreaterThan(49 * MS);
+    }
   }
 
   @Test
-  void contendedMonitorIsBlockedTime() throws Exception {
+  void aContendedMonitorNeedsNoHint() throws Exception {
     Object lock = new Object();
     CountDownLatch held = new CountDownLatch(1);
     Thread holder =
@@ -164,7 +177,7 @@ class KernelProbesTest {
             });
     holder.join();
     assertAddsUp(account);
-    assertThat(account[Layout.KIND_WAIT] + account[Layout.KIND_LOCK]).isGreaterThan(40 * MS);
+    assertThat(account[Layout.KIND_LOCK]).isGreaterThan(40 * MS);
   }
 
   @Test
@@ -248,7 +261,7 @@ class KernelProbesTest {
       List<Seen> events = new ArrayList<>();
       ServerRequest request = new ServerRequest();
       for (int i = 1; i <= rounds; i++) {
-        probes.ledger().setHead(slot, 0x1111, 0x2222, i, (byte) 1, false);
+        probes.ledger().setHead(slot, 0x1111, 0x2222, i, (byte) 1);
         client.getOutputStream().write(("ping " + i).getBytes(StandardCharsets.US_ASCII));
         probes.ledger().clearHead(slot);
         if (i == rounds) {

@@ -49,7 +49,8 @@ public final class CommandLine {
             + System.getProperty("java.vm.name")
             + " "
             + System.getProperty("java.vm.version"));
-    try (KernelProbes probes = KernelProbes.open(KernelProbes.DEFAULT_RING_BYTES)) {
+    try (KernelProbes probes =
+        KernelProbes.open(KernelProbes.DEFAULT_RING_BYTES, Layout.LEDGER_SLOTS)) {
       ProbeException sockets = probes.socketsMissing();
       out.println("ledger   yes");
       out.println("sockets  " + (sockets == null ? "yes" : "no: " + sockets.getMessage()));

@@ -1,5 +1,6 @@
 package dev.underspan.runtime;
 
+import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.activity.Kernel;
@@ -28,7 +29,7 @@ final class KernelSide implements Kernel {
 
   /** Loads and attaches; the calling thread becomes the agent's. */
   static KernelSide start(int ringBytes) throws ProbeException {
-    return new KernelSide(KernelProbes.open(ringBytes));
+    return new KernelSide(KernelProbes.open(ringBytes, Layout.LEDGER_SLOTS));
   }
 
   @Override

@@ -63,8 +63,7 @@ public final class ThreadState {
       ledger.clearHead(at);
     } else {
       TraceHead head = activity.head();
-      ledger.setHead(
-          at, head.traceIdHigh(), head.traceIdLow(), head.spanId(), (byte) head.flags(), virtual);
+      ledger.setHead(at, head.traceIdHigh(), head.traceIdLow(), head.spanId(), (byte) head.flags());
     }
   }
 

@@ -105,13 +105,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
             : null;
     long[] ns = new long[Ledger.KINDS];
     event.account(ns);
-    chunk.account =
-        new ClientSpans.Account(
-            event.ns(),
-            ns,
-            event.slot(),
-            event.generation(),
-            event.slot() >= 0 && event.hasHead() && !event.onVirtualThread());
+    chunk.account = new ClientSpans.Account(event.ns(), ns, event.hasHead() ? event.thread() : 0);
     return chunk;
   }
 }

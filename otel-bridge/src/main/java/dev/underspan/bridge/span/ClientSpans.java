@@ -180,18 +180,12 @@ public final class ClientSpans implements Consumer<ClientCall> {
    *
    * @param atNs when, CLOCK_MONOTONIC
    * @param ns nanoseconds by kind
-   * @param slot the thread's slot
-   * @param generation of the slot
-   * @param exact false when the account is not the span's alone (a carrier's, or no span known)
+   * @param thread names the thread, platform or virtual; 0 when it had no span or is not known
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared, and a copy would cost an allocation
-  public record Account(long atNs, long[] ns, int slot, int generation, boolean exact) {
+  public record Account(long atNs, long[] ns, long thread) {
     boolean comparable(@Nullable Account other) {
-      return other != null
-          && exact
-          && other.exact
-          && slot == other.slot
-          && generation == other.generation;
+      return other != null && thread != 0 && thread == other.thread;
     }
   }
 }

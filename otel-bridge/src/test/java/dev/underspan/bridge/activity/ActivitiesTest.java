@@ -198,7 +198,6 @@ class ActivitiesTest {
 
     activities.mount(carried);
     assertThat(kernel.head(0)).isEqualTo(HEAD_A);
-    assertThat(kernel.headByte(0, Layout.TraceHead.VIRTUAL_THREAD)).isEqualTo(1);
     activities.unmount(carried);
     assertThat(kernel.head(0)).isEqualTo("none");
 
@@ -266,7 +265,6 @@ class ActivitiesTest {
     assertThat(state.slot()).as("the carrier's").isZero();
     assertThat(kernel.enrolments()).isEqualTo(1);
     assertThat(kernel.head(0)).isEqualTo(HEAD_B);
-    assertThat(kernel.headByte(0, Layout.TraceHead.VIRTUAL_THREAD)).isEqualTo(1);
 
     kernel.account(0, Layout.KIND_OTHER, FAR, 1100, 55);
     activities.unmount(thread);

@@ -14,7 +14,11 @@ public final class FakeKernel implements Kernel {
       ByteBuffer.allocateDirect(Layout.LEDGER_SLOTS * Layout.Slot.SIZE)
           .order(ByteOrder.nativeOrder());
 
-  private final Ledger ledger = new Ledger(memory);
+  /** Its variables. */
+  public final ByteBuffer globals =
+      ByteBuffer.allocateDirect(Layout.Globals.SIZE).order(ByteOrder.nativeOrder());
+
+  private final Ledger ledger = new Ledger(memory, globals);
   private final AtomicInteger next = new AtomicInteger();
   private final int slots;
 
@@ -68,7 +72,7 @@ public final class FakeKernel implements Kernel {
   /** The account as of lastNs: the state that time since then goes to, and the time by kind. */
   public void account(int slot, int state, long lastNs, long... ns) {
     int at = slot * Layout.Slot.SIZE + Layout.Slot.ACCOUNT;
-    memory.putInt(at + Layout.Account.STATE, state);
+    memory.put(at + Layout.Account.STATE, (byte) state);
     memory.putLong(at + Layout.Account.LAST_NS, lastNs);
     for (int kind = 0; kind < ns.length; kind++) {
       memory.putLong(at + Layout.Account.NS + 8 * kind, ns[kind]);

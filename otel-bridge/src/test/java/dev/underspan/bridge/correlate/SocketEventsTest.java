@@ -25,8 +25,7 @@ class SocketEventsTest {
   private final ByteBuffer ring = ByteBuffer.allocateDirect(4096).order(ByteOrder.nativeOrder());
   private final SocketEvent view = new SocketEvent();
   private int role = Layout.ROLE_CLIENT;
-  private int slot = 12;
-  private boolean virtual;
+  private long thread = 12;
   private boolean head = true;
 
   /** One record as the kernel writes it, in the order of struct socket_event. */
@@ -37,17 +36,17 @@ class SocketEventsTest {
     ByteBuffer out = ring.clear();
     out.position(24); // records do not begin at 0
     out.putShort((short) type).putShort((short) 256).putInt(4711).putLong(ns);
-    out.putLong(cookie);
+    out.putLong(cookie).putLong(thread);
     out.putShort((short) 2).putShort((short) 40001).putShort((short) 8080);
     out.putShort((short) role);
     out.put(new byte[] {10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
     out.put(new byte[] {10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
     out.put(new byte[] {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2});
     out.put(new byte[] {0, 0, 0, 0, 0, 0, 0, 3});
-    out.put(new byte[] {(byte) (head ? 1 : 0), 1, 0, 0, 0, 0, (byte) (virtual ? 1 : 0), 0});
+    out.put(new byte[] {(byte) (head ? 1 : 0), 1, 0, 0, 0, 0, 0, 0});
     out.putLong(begin).putLong(500).putLong(700).putLong(0).putLong(0);
     out.putInt((int) (ns / 100)).putInt(2).putInt(bytes.length).putInt(captured).putInt(tail);
-    out.putInt(slot).putInt(3).putInt(0);
+    out.putInt(0);
     byte[] last = new byte[16];
     System.arraycopy(bytes, bytes.length - tail, last, 0, tail);
     out.put(last);
@@ -95,9 +94,7 @@ class SocketEventsTest {
     // The first call's account is not that of the record that came later in the same buffer.
     assertThat(begin(0).atNs()).isEqualTo(1010);
     assertThat(begin(0).ns()).startsWith(101_000, 101_001).hasSize(12);
-    assertThat(begin(0).slot()).isEqualTo(12);
-    assertThat(begin(0).generation()).isEqualTo(3);
-    assertThat(begin(0).exact()).isTrue();
+    assertThat(begin(0).thread()).isEqualTo(12);
   }
 
   @Test
@@ -178,18 +175,15 @@ class SocketEventsTest {
   }
 
   @Test
-  void accountsThatAreNotTheSpansAlone() {
-    virtual = true;
+  void accountsOfNoSpanOrNoThread() {
     exchange(1, 1000);
-    assertThat(begin(0).exact()).isFalse();
-    virtual = false;
     head = false;
     exchange(1, 2000);
     assertThat(calls.get(1).parent()).isNull();
-    assertThat(begin(1).exact()).isFalse();
+    assertThat(begin(1).thread()).isZero();
     head = true;
-    slot = -1;
+    thread = 0;
     exchange(1, 3000);
-    assertThat(begin(2).exact()).isFalse();
+    assertThat(begin(2).thread()).isZero();
   }
 }

@@ -272,9 +272,8 @@ class ClientSpansTest {
     assertThat(span.getSpanId()).isNotEqualTo(SpanId.fromLong(7));
   }
 
-  private ClientSpans.Account account(
-      long atNs, int slot, int generation, boolean exact, long... kindsAndValues) {
-    return new ClientSpans.Account(atNs, Sdk.account(kindsAndValues), slot, generation, exact);
+  private ClientSpans.Account account(long atNs, long thread, long... kindsAndValues) {
+    return new ClientSpans.Account(atNs, Sdk.account(kindsAndValues), thread);
   }
 
   private static final int CPU = Layout.KIND_CPU;
@@ -284,9 +283,8 @@ class ClientSpansTest {
   @Test
   void budgetOfOneThread() {
     Call call = new Call(GET);
-    call.accountBegin = account(base + 400, 3, 1, true, CPU, 50_000, NETWORK, 70_000);
-    call.accountEnd =
-        account(base + 10_000, 3, 1, true, CPU, 51_000, NETWORK, 78_000, RUN_QUEUE, 600);
+    call.accountBegin = account(base + 400, 31, CPU, 50_000, NETWORK, 70_000);
+    call.accountEnd = account(base + 10_000, 31, CPU, 51_000, NETWORK, 78_000, RUN_QUEUE, 600);
     SpanData span = call.send();
     assertThat(Sdk.budget(span))
         .containsExactlyInAnyOrderEntriesOf(
@@ -307,13 +305,12 @@ class ClientSpansTest {
 
   @Test
   void budgetOverThreads() {
-    Object begin = account(base, 3, 1, true, CPU, 1);
+    Object begin = account(base, 31, CPU, 1);
     budgetOfNoOneThread(begin, null);
-    budgetOfNoOneThread(begin, account(base + 10_000, 4, 1, true, CPU, 9_000)); // another slot
-    budgetOfNoOneThread(begin, account(base + 10_000, 3, 2, true, CPU, 9_000)); // another owner
-    budgetOfNoOneThread(begin, account(base + 10_000, 3, 1, false, CPU, 9_000));
-    budgetOfNoOneThread(
-        account(base, 3, 1, false, CPU, 1), account(base + 10_000, 3, 1, true, CPU, 9_000));
+    budgetOfNoOneThread(begin, account(base + 10_000, 41, CPU, 9_000)); // another slot
+    budgetOfNoOneThread(begin, account(base + 10_000, 32, CPU, 9_000)); // another thread
+    budgetOfNoOneThread(begin, account(base + 10_000, 0, CPU, 9_000));
+    budgetOfNoOneThread(account(base, 0, CPU, 1), account(base + 10_000, 31, CPU, 9_000));
   }
 
   @Test
@@ -328,8 +325,8 @@ class ClientSpansTest {
   void budgetOfACallCutOff() {
     Call call = new Call(GET);
     call.error = ClientCall.CONNECTION_CLOSED;
-    call.accountBegin = account(base, 3, 1, true, CPU, 1_000);
-    call.accountEnd = account(base + 7_500, 3, 1, true, CPU, 1_500, NETWORK, 7_000);
+    call.accountBegin = account(base, 31, CPU, 1_000);
+    call.accountEnd = account(base + 7_500, 31, CPU, 1_500, NETWORK, 7_000);
     SpanData span = call.send();
     assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
   }
