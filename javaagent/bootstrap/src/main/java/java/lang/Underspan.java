@@ -12,6 +12,8 @@ import java.util.concurrent.ForkJoinTask;
 import java.util.concurrent.ForkJoinWorkerThread;
 import java.util.concurrent.Future;
 import java.util.concurrent.PriorityBlockingQueue;
+import java.util.concurrent.locks.AbstractOwnableSynchronizer;
+import java.util.concurrent.locks.StampedLock;
 import java.util.function.BiConsumer;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
@@ -24,6 +26,20 @@ import java.util.function.Supplier;
  * is a no-op until a runtime is installed.
  */
 public final class Underspan {
+  /** For a lock that another thread holds. */
+  public static final int LOCK = 1;
+
+  /** For another thread's result. */
+  public static final int WAIT = 2;
+
+  /** For time to pass. */
+  public static final int SLEEP = 3;
+
+  /** For a socket. */
+  public static final int NETWORK = 4;
+
+  private static final Class<?> LATCH = latch();
+
   private static volatile UnderspanRuntime runtime;
 
   /** The request this thread works on; only the outermost layer has one. */
@@ -35,6 +51,16 @@ public final class Underspan {
   private static final String[] NONE = {};
 
   private Underspan() {}
+
+  private static Class<?> latch() {
+    try {
+      // Loads, with it, what parking() compares with.
+      Class.forName(StampedLock.class.getName());
+      return Class.forName("java.util.concurrent.CountDownLatch$Sync", false, null);
+    } catch (ClassNotFoundException e) {
+      return null;
+    }
+  }
 
   private static final class Request {
     final Object handle;
@@ -483,14 +509,63 @@ public final class Underspan {
     }
   }
 
-  /** On the virtual thread, its task done. */
-  public static void virtualThreadEnded(Thread virtual) {
+  /** Before a carrier can take the virtual thread: nothing here may lock, allocate or load. */
+  public static void virtualRunnable(Thread virtual) {
     UnderspanRuntime r = runtime;
     if (r != null) {
       try {
-        r.virtualThreadEnded(virtual);
+        r.virtualRunnable(virtual);
       } catch (Throwable t) {
-        adviceFailed("virtualThreadEnded", t);
+        adviceFailed("virtualRunnable", t);
+      }
+    }
+  }
+
+  /** On a thread of either kind, its task done. */
+  public static void threadEnded(Thread virtual) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.threadEnded(virtual);
+      } catch (Throwable t) {
+        adviceFailed("threadEnded", t);
+      }
+    }
+  }
+
+  // ---- why a thread is about to block --------------------------------------------------------
+
+  /** Announces it; the result says whether {@link #unblocked} must follow. */
+  public static boolean blocking(int reason) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        return r.blocking(reason);
+      } catch (Throwable t) {
+        adviceFailed("blocking", t);
+      }
+    }
+    return false;
+  }
+
+  /** Announces that the thread parks; what it parks for says why. */
+  public static boolean parking(Object blocker) {
+    // Conditions are no AbstractOwnableSynchronizer, but a latch is.
+    boolean lock =
+        blocker instanceof AbstractOwnableSynchronizer
+            ? blocker.getClass() != LATCH
+            : blocker instanceof StampedLock;
+    return blocking(lock ? LOCK : WAIT);
+  }
+
+  /** It has not blocked, or is through. */
+  public static void unblocked() {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.unblocked();
+      } catch (Throwable t) {
+        adviceFailed("unblocked", t);
       }
     }
   }

@@ -74,8 +74,26 @@ public interface UnderspanRuntime {
    */
   void carrierUnmount(Thread virtual);
 
-  /** On the virtual thread, after its task has returned. */
-  void virtualThreadEnded(Thread virtual);
+  /**
+   * The virtual thread waits for a carrier from now on. Comes on whichever thread made it so,
+   * before any carrier can take it, and also on the thread itself when it yields. No lock,
+   * allocation or class load.
+   */
+  void virtualRunnable(Thread virtual);
+
+  /** On a thread of either kind, after its task has returned. */
+  void threadEnded(Thread thread);
+
+  /**
+   * The current thread, platform or virtual, may be about to block, for the reason that is one of
+   * {@link Underspan}'s constants. No lock, allocation or class load.
+   *
+   * @return whether {@link #unblocked} must follow; not so inside another such bracket
+   */
+  boolean blocking(int reason);
+
+  /** Ends what {@link #blocking} has begun. */
+  void unblocked();
 
   /** Whether the current thread belongs to the agent and must not be observed. */
   boolean isAgentThread();

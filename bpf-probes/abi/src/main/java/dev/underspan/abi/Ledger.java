@@ -276,6 +276,12 @@ public final class Ledger {
     return true;
   }
 
+  /** Who read the request that {@link #readRequest} gives, as {@link #thread} names threads. */
+  public long requestThread(int slot) {
+    return (long)
+        LONG.getVolatile(memory, at(slot) + Layout.Slot.REQUEST + Layout.ServerRequest.THREAD);
+  }
+
   private int unsignedShort(int at) {
     return Short.toUnsignedInt((short) SHORT.get(memory, at));
   }

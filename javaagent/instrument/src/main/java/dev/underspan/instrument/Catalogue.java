@@ -17,6 +17,7 @@ final class Catalogue {
     add(enabled, "jdk-httpserver", JdkHttpServerInstrumentation.HOOKS);
     add(enabled, "executor", ExecutorInstrumentation.HOOKS);
     add(enabled, "thread", ThreadInstrumentation.HOOKS);
+    add(enabled, "blocking", BlockingInstrumentation.HOOKS);
     add(enabled, "http-client", HttpClientInstrumentation.HOOKS);
     add(enabled, "accept", AcceptInstrumentation.HOOKS);
   }

@@ -11,8 +11,15 @@ final class ThreadInstrumentation {
       List.of(
           Hook.of("java.lang.Thread", "start", null, Started.class),
           Hook.of(VIRTUAL, "start", "(Ljdk/internal/vm/ThreadContainer;)V", VirtualStarted.class),
-          Hook.of(VIRTUAL, "runContinuation", "()V", Continuation.class),
-          Hook.of(VIRTUAL, "run", "(Ljava/lang/Runnable;)V", VirtualEnded.class));
+          Hook.of(VIRTUAL, "mount", "()V", Mounting.class),
+          Hook.of(VIRTUAL, "unmount", "()V", Unmounting.class),
+          Hook.of(
+              VIRTUAL,
+              "submitRunContinuation|(lazy|external)SubmitRunContinuation.*",
+              null,
+              Resumed.class),
+          Hook.of(VIRTUAL, "run", "(Ljava/lang/Runnable;)V", VirtualEnded.class),
+          Hook.of("java.lang.Thread", "exit", "()V", Ended.class));
 
   private ThreadInstrumentation() {}
 
@@ -30,23 +37,45 @@ final class ThreadInstrumentation {
     }
   }
 
-  /** No exception handler: a class load there would be one too many, and Underspan never throws. */
-  static final class Continuation {
+  /**
+   * On the carrier, which is still the current thread. In this advice and the two that follow: no
+   * exception handler, since a class load there would be one too many, and Underspan never throws.
+   */
+  static final class Mounting {
     @Advice.OnMethodEnter
     static void enter(@Advice.This Thread thread) {
       Underspan.carrierMount(thread);
     }
+  }
 
-    @Advice.OnMethodExit(onThrowable = Throwable.class)
-    static void exit(@Advice.This Thread thread) {
+  /** Before the JVM lets it go; the virtual thread is still the current one. */
+  static final class Unmounting {
+    @Advice.OnMethodEnter
+    static void enter(@Advice.This Thread thread) {
       Underspan.carrierUnmount(thread);
+    }
+  }
+
+  /** Before any carrier can take it; on whichever thread makes it runnable. */
+  static final class Resumed {
+    @Advice.OnMethodEnter
+    static void enter(@Advice.This Thread thread) {
+      Underspan.virtualRunnable(thread);
     }
   }
 
   static final class VirtualEnded {
     @Advice.OnMethodExit(onThrowable = Throwable.class, suppress = Throwable.class)
     static void exit(@Advice.This Thread thread) {
-      Underspan.virtualThreadEnded(thread);
+      Underspan.threadEnded(thread);
+    }
+  }
+
+  /** The JVM's own call at a platform thread's end. */
+  static final class Ended {
+    @Advice.OnMethodEnter(suppress = Throwable.class)
+    static void enter(@Advice.This Thread thread) {
+      Underspan.threadEnded(thread);
     }
   }
 }

@@ -182,8 +182,23 @@ final class AdviceRuntime implements UnderspanRuntime {
   }
 
   @Override
-  public void virtualThreadEnded(Thread virtual) {
-    activities.virtualThreadEnded(virtual);
+  public void virtualRunnable(Thread virtual) {
+    activities.virtualRunnable(virtual);
+  }
+
+  @Override
+  public boolean blocking(int reason) {
+    return activities.blocking(reason);
+  }
+
+  @Override
+  public void unblocked() {
+    activities.unblocked();
+  }
+
+  @Override
+  public void threadEnded(Thread thread) {
+    activities.threadEnded(thread);
   }
 
   @Override

@@ -1,9 +1,14 @@
 package dev.underspan.bridge.activity;
 
-import dev.underspan.abi.Ledger;
+import dev.underspan.abi.Layout;
+import dev.underspan.abi.ServerRequest;
+import java.lang.ref.WeakReference;
 import java.util.Collections;
 import java.util.Map;
 import java.util.WeakHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,12 +17,25 @@ import org.jspecify.annotations.Nullable;
  * is not to be had, only the Java half works.
  */
 public final class Activities {
-  private final ThreadLocal<ThreadState> states = ThreadLocal.withInitial(this::create);
+  /** Null before Java 21. */
+  private static final @Nullable Class<?> VIRTUAL = virtualThreadClass();
+
+  /** Platform threads; virtual ones are found by their id, also from their carriers. */
+  @SuppressWarnings("ThreadLocalUsage") // one instance in the agent, some in its tests
+  private final ThreadLocal<@Nullable ThreadState> platform = new ThreadLocal<>();
+
   private final VirtualThreads virtualThreads = new VirtualThreads();
 
-  /** Activities that threads not yet seen begin with. */
+  /** Activities that platform threads not yet seen begin with. */
   private final Map<Thread, Activity> inherited = Collections.synchronizedMap(new WeakHashMap<>());
 
+  /** Who has which slot, for those who look at slots from outside. */
+  private final AtomicReferenceArray<@Nullable WeakReference<ThreadState>> bySlot =
+      new AtomicReferenceArray<>(MAX_SLOTS);
+
+  private static final int MAX_SLOTS = 65_536;
+
+  private final AtomicLong misusedScopes = new AtomicLong();
   private volatile @Nullable Kernel kernel;
 
   /** No kernel side yet. */
@@ -28,9 +46,17 @@ public final class Activities {
     kernel = newKernel;
   }
 
-  /** Whether there is a kernel side. */
-  public boolean hasKernel() {
-    return kernel != null;
+  /** The kernel side, null when there is none. */
+  public @Nullable Kernel kernel() {
+    return kernel;
+  }
+
+  private static @Nullable Class<?> virtualThreadClass() {
+    try {
+      return Class.forName("java.lang.VirtualThread", false, null);
+    } catch (ClassNotFoundException e) {
+      return null;
+    }
   }
 
   @SuppressWarnings("deprecation") // threadId() is not in 17
@@ -38,63 +64,163 @@ public final class Activities {
     return thread.getId();
   }
 
-  private ThreadState create() {
+  /** The calling thread's state if it has one; no allocation but the thread-local's own. */
+  private @Nullable ThreadState known() {
     Thread thread = Thread.currentThread();
-    ThreadState known = virtualThreads.get(id(thread));
+    return thread.getClass() == VIRTUAL ? virtualThreads.get(id(thread)) : platform.get();
+  }
+
+  private ThreadState knownOrNew() {
+    ThreadState known = known();
     if (known != null) {
       return known;
     }
-    ThreadState state = new ThreadState(id(thread), isVirtual(thread));
-    if (state.virtual) {
+    Thread thread = Thread.currentThread();
+    boolean virtual = thread.getClass() == VIRTUAL;
+    ThreadState state = new ThreadState(thread, id(thread), virtual);
+    if (virtual) {
       virtualThreads.put(state);
-    }
-    state.current = inherited.remove(thread);
-    return state;
-  }
-
-  /**
-   * Thread.isVirtual() is not in 17; the group's name is the same on all releases that have them.
-   */
-  private static boolean isVirtual(Thread thread) {
-    return thread.getClass().getName().equals("java.lang.VirtualThread");
-  }
-
-  /** The calling thread's state, enrolled where there is a kernel side. */
-  public ThreadState state() {
-    ThreadState state = states.get();
-    Kernel connected = kernel;
-    if (!state.enrolmentTried && connected != null) {
-      state.enrolmentTried = true;
-      state.slot = connected.enrol();
-      if (state.current != null) {
-        state.writeHead(connected.ledger()); // attached before there was a kernel side
+    } else {
+      platform.set(state);
+      Activity activity = inherited.remove(thread);
+      if (activity != null) {
+        begin(state, activity);
       }
     }
     return state;
   }
 
-  /** What is current on the calling thread. */
-  public @Nullable Activity current() {
-    return states.get().current;
+  /** The thread begins with an activity, in a scope that is never closed. */
+  private void begin(ThreadState state, Activity activity) {
+    Scope scope = state.push();
+    scope.activity = activity;
+    state.current = activity;
   }
 
-  /** Undoes one {@link #attach}. */
-  public record Scope(ThreadState state, @Nullable Activity previous) {}
+  /** The calling thread's state, enrolled where there is a kernel side. */
+  public ThreadState state() {
+    ThreadState state = knownOrNew();
+    Kernel connected = kernel;
+    if (!state.enrolmentTried && connected != null) {
+      state.enrolmentTried = true;
+      int slot = connected.enrol();
+      if (slot >= 0) {
+        if (state.virtual) {
+          state.mount(connected.ledger(), slot); // seen first while it runs
+        } else {
+          state.slot = slot;
+          bySlot.set(slot, new WeakReference<>(state));
+          state.writeHead(connected.ledger()); // attached before there was a kernel side
+        }
+        if (state.current != null) {
+          enterOutermost(state, connected);
+        }
+      }
+    }
+    return state;
+  }
+
+  /** Activities that the thread began with are entered once its account can be read. */
+  private static void enterOutermost(ThreadState state, Kernel connected) {
+    Scope outermost = state.outermost();
+    if (outermost != null && outermost.stay == null && outermost.activity != null) {
+      outermost.stay = outermost.activity.time().enter(state, connected);
+    }
+  }
+
+  /** What is current on the calling thread. */
+  public @Nullable Activity current() {
+    ThreadState state = knownOrNew();
+    return state.current;
+  }
+
+  /** Undoes one {@link #attach}. Used again by the thread after that. */
+  public static final class Scope {
+    final ThreadState state;
+    final int place;
+    @Nullable Activity activity;
+    @Nullable Activity previous;
+    SpanTime.@Nullable Stay stay;
+
+    Scope(ThreadState state, int place) {
+      this.state = state;
+      this.place = place;
+    }
+  }
 
   /** Makes an activity current on the calling thread. */
   public Scope attach(@Nullable Activity activity) {
     ThreadState state = state();
-    Scope scope = new Scope(state, state.current);
+    boolean enters = activity != null && !state.isInside(activity);
+    Scope scope = open(state, activity);
+    if (enters && activity != null) {
+      scope.stay = activity.time().enter(state, kernel);
+    }
+    return scope;
+  }
+
+  /**
+   * Makes an activity current that the calling thread has worked on since it read the request; at
+   * that moment it had the request's account.
+   */
+  public Scope attach(Activity activity, ServerRequest since) {
+    ThreadState state = state();
+    Kernel connected = kernel;
+    if (connected == null || state.slot < 0) {
+      return attach(activity);
+    }
+    Scope scope = open(state, activity);
+    scope.stay = activity.time().enter(state, connected, since.readNs, since.account);
+    return scope;
+  }
+
+  private Scope open(ThreadState state, @Nullable Activity activity) {
+    Scope scope = state.push();
+    scope.activity = activity;
+    scope.previous = state.current;
     set(state, activity);
     return scope;
   }
 
-  /** Makes current again what was before; on another thread than attach's it does nothing. */
-  public void detach(Scope scope) {
-    ThreadState state = states.get();
-    if (state == scope.state) {
-      set(state, scope.previous);
+  /**
+   * Makes current again what was before. Scopes within that were left open are closed too, and
+   * counted; so is a call on another thread or for a scope that is closed, which does nothing.
+   *
+   * @return the moment at which the thread left the activity, 0 if it did not
+   */
+  public long detach(Scope scope) {
+    ThreadState state = known();
+    if (state == null || state != scope.state || !state.isOpen(scope)) {
+      misusedScopes.incrementAndGet();
+      return 0;
     }
+    while (true) {
+      Scope inner = state.pop();
+      if (inner == null || inner == scope) {
+        break;
+      }
+      misusedScopes.incrementAndGet();
+      leave(inner);
+    }
+    long left = leave(scope);
+    Activity previous = scope.previous;
+    scope.previous = null;
+    set(state, previous);
+    return left;
+  }
+
+  /** Whether the calling thread opened the scope and has not closed it. */
+  public boolean isOpenHere(Scope scope) {
+    ThreadState state = known();
+    return state == scope.state && state != null && state.isOpen(scope);
+  }
+
+  private long leave(Scope scope) {
+    Activity activity = scope.activity;
+    SpanTime.Stay stay = scope.stay;
+    scope.activity = null;
+    scope.stay = null;
+    return activity == null || stay == null ? 0 : activity.time().leave(stay, kernel);
   }
 
   private void set(ThreadState state, @Nullable Activity activity) {
@@ -105,6 +231,33 @@ public final class Activities {
     }
   }
 
+  /** Scopes closed twice, in the wrong order, on another thread, or left open within others. */
+  public long misusedScopes() {
+    return misusedScopes.get();
+  }
+
+  /**
+   * The activity's span ends at this moment.
+   *
+   * @param at when; 0: now
+   * @return the moment
+   */
+  public long end(Activity activity, long at) {
+    return activity.time().end(kernel, at);
+  }
+
+  /** How long the calling thread has been blocked so far, nanoseconds; 0 without an account. */
+  public long blockedSoFar(ThreadState state) {
+    long[] account = state.scratch;
+    if (read(state, account) == 0) {
+      return 0;
+    }
+    return account[Layout.KIND_LOCK]
+        + account[Layout.KIND_WAIT]
+        + account[Layout.KIND_SLEEP]
+        + account[Layout.KIND_NETWORK];
+  }
+
   /**
    * Reads the calling thread's account.
    *
@@ -112,23 +265,26 @@ public final class Activities {
    */
   public long read(ThreadState state, long[] into) {
     Kernel connected = kernel;
-    if (connected == null || state.slot < 0) {
-      return 0;
-    }
-    return state.read(connected.ledger(), into);
+    int slot = state.slot;
+    return connected == null || slot < 0 ? 0 : connected.ledger().readNow(slot, into);
   }
 
   /** The request that the calling thread read last, in {@code state.request}. */
   public boolean readRequest(ThreadState state) {
     Kernel connected = kernel;
-    return connected != null
-        && state.slot >= 0
-        && connected.ledger().readRequest(state.slot, state.request);
+    int slot = state.slot;
+    if (connected == null || slot < 0) {
+      return false;
+    }
+    if (connected.ledger().requestThread(slot) == connected.ledger().thread(slot)) {
+      return connected.ledger().readRequest(slot, state.request);
+    }
+    return state.request.number != 0; // read before it was unmounted
   }
 
   /** The application starts a platform thread, which begins with what is current here. */
   public void threadStarting(Thread thread) {
-    ThreadState state = states.get();
+    ThreadState state = knownOrNew();
     Activity activity = state.current;
     if (activity != null) {
       inherited.put(thread, activity);
@@ -141,10 +297,10 @@ public final class Activities {
 
   /** The same for a virtual thread. */
   public void virtualThreadStarting(Thread thread) {
-    Activity activity = states.get().current;
+    Activity activity = knownOrNew().current;
     if (activity != null) {
-      ThreadState state = new ThreadState(id(thread), true);
-      state.current = activity;
+      ThreadState state = new ThreadState(thread, id(thread), true);
+      begin(state, activity);
       virtualThreads.put(state);
     }
   }
@@ -155,40 +311,88 @@ public final class Activities {
     if (connected == null) {
       return;
     }
-    ThreadState carrier = state();
-    Ledger ledger = connected.ledger();
-    if (carrier.slot >= 0) {
-      // Also for one that is not known yet: it may become so while it runs.
-      ledger.readNow(carrier.slot, carrier.mountBase);
-    }
     ThreadState carried = virtualThreads.get(id(virtual));
     if (carried == null) {
       return;
     }
-    carried.slot = carrier.slot;
-    carried.enrolmentTried = true;
-    carried.mountedOn = carrier;
-    if (carrier.slot >= 0) {
-      carried.writeHead(ledger);
+    int slot = state().slot;
+    if (slot >= 0) {
+      carried.enrolmentTried = true;
+      carried.mount(connected.ledger(), slot);
+      enterOutermost(carried, connected);
     }
   }
 
-  /** On the carrier, after the unmount; the virtual thread may run elsewhere by now. */
+  /** On the carrier, which the virtual thread is about to leave. */
   public void unmount(Thread virtual) {
     Kernel connected = kernel;
-    ThreadState carrier = states.get();
-    if (connected == null || carrier.slot < 0) {
+    if (connected == null) {
       return;
     }
     ThreadState carried = virtualThreads.get(id(virtual));
     if (carried != null) {
-      carrier.settle(connected.ledger(), carried);
+      carried.unmount(connected.ledger());
     }
-    connected.ledger().clearHead(carrier.slot);
   }
 
-  /** On the virtual thread, at its end. */
-  public void virtualThreadEnded(Thread virtual) {
-    virtualThreads.remove(id(virtual));
+  /** A virtual thread that is not mounted may run again. */
+  public void virtualRunnable(Thread virtual) {
+    ThreadState waiting = virtualThreads.get(id(virtual));
+    if (waiting != null) {
+      waiting.runnable();
+    }
+  }
+
+  /** On a thread of either kind, at its end. */
+  public void threadEnded(Thread thread) {
+    ThreadState ended = known();
+    if (ended != null && ended.thread == thread) {
+      closeAll(ended);
+      virtualThreads.remove(id(thread));
+    }
+  }
+
+  private void closeAll(ThreadState state) {
+    Scope scope = state.pop();
+    while (scope != null) {
+      leave(scope);
+      scope.previous = null;
+      scope = state.pop();
+    }
+    set(state, null);
+  }
+
+  /**
+   * The calling thread is about to block; no allocation, no system call.
+   *
+   * @param hint Layout.HINT_*
+   * @return whether {@link #unblocked} is to be called after; false when an outer call says more
+   */
+  public boolean blocking(int hint) {
+    ThreadState state = known();
+    if (state == null || state.slot < 0 || state.hint != Layout.HINT_NONE) {
+      return false;
+    }
+    state.setHint(kernel, (byte) hint);
+    return true;
+  }
+
+  /** It goes on. */
+  public void unblocked() {
+    ThreadState state = known();
+    if (state != null) {
+      state.setHint(kernel, (byte) Layout.HINT_NONE);
+    }
+  }
+
+  /** Who has a slot, as far as Java has seen it; maybe by now another thread. */
+  public @Nullable ThreadState bySlot(int slot) {
+    WeakReference<ThreadState> reference = bySlot.get(slot);
+    return reference == null ? null : reference.get();
+  }
+
+  /** Every virtual thread that is known, in no order. */
+  public void forEachVirtual(Consumer<ThreadState> action) {
+    virtualThreads.forEach(action);
   }
 }

@@ -13,6 +13,7 @@ public final class Activity {
   private final Span span;
   private final Context context;
   private final TraceHead head;
+  private final SpanTime time = new SpanTime();
 
   /** An activity of a span; the context carries it and what came with it (baggage). */
   public Activity(Context context) {
@@ -36,6 +37,11 @@ public final class Activity {
   /** The OpenTelemetry context that carries the span. */
   public Context context() {
     return context;
+  }
+
+  /** Where the span's time goes. */
+  public SpanTime time() {
+    return time;
   }
 
   /** The ids as numbers. */

@@ -1,32 +1,51 @@
 package dev.underspan.bridge.activity;
 
+import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import dev.underspan.abi.ServerRequest;
 import dev.underspan.bridge.wire.TraceHead;
-import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What we know of one thread, platform or virtual. Used by that thread alone, except {@link
- * #mountedOn}, which carriers set.
+ * What we know of one thread, platform or virtual. Used by that thread alone, and by the carrier
+ * while it mounts or unmounts it; others only read, for what they can do with a stale value.
  */
 public final class ThreadState {
+  final Thread thread;
   final long threadId;
   final boolean virtual;
-  @Nullable Activity current;
-  int slot = -1;
+
+  /** Read by the watcher of blocked threads too. */
+  volatile @Nullable Activity current;
+
+  volatile int slot = -1;
   boolean enrolmentTried;
 
-  /** Virtual: the time it was mounted, by kind, up to its latest unmount. */
-  final @Nullable AtomicLongArray mounted;
+  /** Why the thread is about to block; the slot has a copy while the thread has the slot. */
+  byte hint;
 
-  /** Virtual: the carrier it is mounted on. */
-  volatile @Nullable ThreadState mountedOn;
+  /** Open scopes, innermost last; their objects are used again. */
+  private final ArrayList<Activities.Scope> scopes = new ArrayList<>(4);
 
-  /** Carrier: its account when it took up what it carries now. */
-  final long[] mountBase = new long[Ledger.KINDS];
+  private int depth;
 
-  private final long[] scratch = new long[Ledger.KINDS];
+  /** Virtual: its account at the latest unmount. */
+  private final long[] account;
+
+  /** Virtual: {@link #account} less that of the carrier at the latest mount. */
+  private final long[] offset;
+
+  /** Virtual: when it was unmounted; 0 while it is mounted, or never was. */
+  volatile long unmountedAt;
+
+  /** Virtual: when it became runnable after that; 0: not yet. */
+  volatile long runnableAt;
+
+  /** Virtual: the kind of its unmounted time before it became runnable. */
+  private int parkedIn = Layout.KIND_LOCK;
+
+  final long[] scratch = new long[Ledger.KINDS];
 
   /** The request that the thread read last; reused. */
   public final ServerRequest request = new ServerRequest();
@@ -37,10 +56,15 @@ public final class ThreadState {
   /** See {@link #takenCookie}. */
   public long takenNumber;
 
-  ThreadState(long threadId, boolean virtual) {
+  /** How long the thread had been blocked when it was done with that request, nanoseconds. */
+  public long takenBlocked;
+
+  ThreadState(Thread thread, long threadId, boolean virtual) {
+    this.thread = thread;
     this.threadId = threadId;
     this.virtual = virtual;
-    this.mounted = virtual ? new AtomicLongArray(Ledger.KINDS) : null;
+    this.account = new long[virtual ? Ledger.KINDS : 0];
+    this.offset = new long[virtual ? Ledger.KINDS : 0];
   }
 
   /** Whether it is a virtual thread's. */
@@ -48,10 +72,54 @@ public final class ThreadState {
     return virtual;
   }
 
+  /** The thread. */
+  public Thread thread() {
+    return thread;
+  }
+
+  /** What is current on the thread, as another thread may see it a little late. */
+  public @Nullable Activity activity() {
+    return current;
+  }
+
   /** The ledger slot of the kernel thread that runs this thread now, -1 if it has none. */
   public int slot() {
     return slot;
   }
+
+  // ---- scopes --------------------------------------------------------------------------------
+
+  Activities.Scope push() {
+    if (depth == scopes.size()) {
+      scopes.add(new Activities.Scope(this, depth));
+    }
+    return scopes.get(depth++);
+  }
+
+  /** The innermost open scope, closed by this; null when none is open. */
+  Activities.@Nullable Scope pop() {
+    return depth == 0 ? null : scopes.get(--depth);
+  }
+
+  Activities.@Nullable Scope outermost() {
+    return depth == 0 ? null : scopes.get(0);
+  }
+
+  boolean isOpen(Activities.Scope scope) {
+    return scope.place < depth && scopes.get(scope.place) == scope;
+  }
+
+  /** Whether the thread's time is counted for the activity already, by an outer scope. */
+  boolean isInside(Activity activity) {
+    for (int i = depth - 1; i >= 0; i--) {
+      if (scopes.get(i).activity == activity) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // ---- the ledger ----------------------------------------------------------------------------
 
   void writeHead(Ledger ledger) {
     int at = slot;
@@ -67,31 +135,109 @@ public final class ThreadState {
     }
   }
 
-  /** The thread's account so far, by kind, and the moment it holds for; on the thread itself. */
-  long read(Ledger ledger, long[] into) {
-    long now = ledger.readNow(slot, into);
-    AtomicLongArray earlier = mounted;
-    if (earlier != null) {
-      ThreadState carrier = mountedOn;
-      for (int kind = 0; kind < Ledger.KINDS; kind++) {
-        long base = carrier == null ? 0 : carrier.mountBase[kind];
-        into[kind] = into[kind] - base + earlier.get(kind);
-      }
+  void setHint(@Nullable Kernel kernel, byte newHint) {
+    hint = newHint;
+    int at = slot;
+    if (kernel != null && at >= 0) {
+      kernel.ledger().setHint(at, newHint);
     }
-    return now;
   }
 
   /**
-   * On the carrier: adds what the carrier spent since the mount to the virtual thread's account.
+   * The virtual thread begins to run on the slot's thread: its unmounted time is added to its
+   * account. On the carrier.
    */
-  void settle(Ledger ledger, ThreadState carried) {
-    AtomicLongArray account = carried.mounted;
-    if (account == null || slot < 0) {
+  void mount(Ledger ledger, int carrierSlot) {
+    long now = ledger.readCarrier(carrierSlot, offset);
+    long since = unmountedAt;
+    long runnable = runnableAt;
+    if (since != 0) {
+      long until = runnable == 0 ? now : Math.min(Math.max(runnable, since), now);
+      account[parkedIn] += until - since;
+      account[Layout.KIND_CARRIER] += now - until;
+    } else if (runnable != 0) {
+      account[Layout.KIND_CARRIER] += Math.max(0, now - runnable);
+    }
+    for (int kind = 0; kind < Ledger.KINDS; kind++) {
+      offset[kind] = account[kind] - offset[kind];
+    }
+    unmountedAt = 0;
+    runnableAt = 0;
+    slot = carrierSlot;
+    ledger.setIdentity(carrierSlot, threadId, offset);
+    ledger.setHint(carrierSlot, hint);
+    writeHead(ledger);
+  }
+
+  /**
+   * The virtual thread leaves its carrier, and nobody may mount it before this returns. No lock,
+   * allocation or class load.
+   */
+  void unmount(Ledger ledger) {
+    int at = slot;
+    if (at < 0) {
       return;
     }
-    ledger.readNow(slot, scratch);
-    for (int kind = 0; kind < Ledger.KINDS; kind++) {
-      account.getAndAdd(kind, scratch[kind] - mountBase[kind]);
+    // The carrier's next one may read another request before this one comes back.
+    if (ledger.requestThread(at) == threadId) {
+      ledger.readRequest(at, request);
     }
+    parkedIn = kindOf(hint);
+    slot = -1;
+    unmountedAt = ledger.readNow(at, account);
+    ledger.clearHead(at);
+    ledger.setHint(at, (byte) Layout.HINT_NONE);
+    ledger.clearIdentity(at);
+  }
+
+  /** The virtual thread may run again; before any carrier can know. */
+  void runnable() {
+    if (runnableAt == 0 && slot < 0) {
+      runnableAt = System.nanoTime();
+    }
+  }
+
+  /** No Java method was entered to block: it is a contended monitor, or the thread only yielded. */
+  private static int kindOf(byte hint) {
+    return switch (hint) {
+      case Layout.HINT_WAIT -> Layout.KIND_WAIT;
+      case Layout.HINT_SLEEP -> Layout.KIND_SLEEP;
+      case Layout.HINT_NETWORK -> Layout.KIND_NETWORK;
+      default -> Layout.KIND_LOCK;
+    };
+  }
+
+  /** The kind that an unmounted virtual thread waits in, -1 when it is mounted or runnable. */
+  public int parkedIn() {
+    return unmountedAt != 0 && runnableAt == 0 ? parkedIn : -1;
+  }
+
+  /** When it was unmounted, System.nanoTime(). */
+  public long parkedSince() {
+    return unmountedAt;
+  }
+
+  /**
+   * The thread's account as another thread sees it.
+   *
+   * @param name as {@link Ledger#thread} had it when the span entered; the account must be its
+   * @return whether it could be read
+   */
+  boolean peek(Ledger ledger, long name, long now, long[] into) {
+    int at = slot;
+    if (at >= 0) {
+      ledger.read(at, into, now);
+      return ledger.thread(at) == name && slot == at;
+    }
+    long since = unmountedAt;
+    if (!virtual || since == 0) {
+      return false;
+    }
+    System.arraycopy(account, 0, into, 0, Ledger.KINDS);
+    long runnable = runnableAt;
+    long until = runnable == 0 ? now : Math.min(Math.max(runnable, since), now);
+    into[parkedIn] += Math.max(0, until - since);
+    into[Layout.KIND_CARRIER] += Math.max(0, now - until);
+    return unmountedAt == since;
   }
 }

@@ -1,6 +1,7 @@
 package dev.underspan.bridge.activity;
 
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +26,14 @@ final class VirtualThreads {
       }
     }
     return null;
+  }
+
+  void forEach(Consumer<ThreadState> action) {
+    for (int bucket = 0; bucket < BUCKETS; bucket++) {
+      for (Node node = buckets.get(bucket); node != null; node = node.next) {
+        action.accept(node.state);
+      }
+    }
   }
 
   void put(ThreadState state) {

@@ -17,6 +17,7 @@ import static io.opentelemetry.semconv.ServerAttributes.SERVER_PORT;
 import static io.opentelemetry.semconv.UrlAttributes.URL_FULL;
 
 import dev.underspan.abi.Layout;
+import dev.underspan.bridge.activity.Budget;
 import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;

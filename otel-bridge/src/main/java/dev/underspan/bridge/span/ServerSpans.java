@@ -14,11 +14,10 @@ import static io.opentelemetry.semconv.UrlAttributes.URL_QUERY;
 import static io.opentelemetry.semconv.UrlAttributes.URL_SCHEME;
 import static io.opentelemetry.semconv.UserAgentAttributes.USER_AGENT_ORIGINAL;
 
-import dev.underspan.abi.Layout;
-import dev.underspan.abi.Ledger;
 import dev.underspan.abi.ServerRequest;
 import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.Activity;
+import dev.underspan.bridge.activity.SpanTime;
 import dev.underspan.bridge.activity.ThreadState;
 import dev.underspan.bridge.clock.EpochClock;
 import io.opentelemetry.api.trace.Span;
@@ -68,36 +67,23 @@ public final class ServerSpans {
   /** A request in progress. */
   public final class Handle {
     private final Activity activity;
-    private Activities.Scope scope;
+    private Activities.@Nullable Scope scope;
     private final RequestInfo request;
-    private final long startNs;
-    private final Budget budget = new Budget();
-    private final long[] base = new long[Ledger.KINDS];
-    private final long[] end = new long[Ledger.KINDS];
     private final long queueReceive;
     private final long queueAccept;
     private final long rttNs;
     private final long bytesIn;
-    private @Nullable ThreadState on;
-    private boolean measured;
-
-    /** Whether the account is the ledger's; one begun without the kernel ends without it. */
-    private boolean ledger;
-
-    private boolean gaps;
 
     Handle(
         RequestInfo request,
         Activity activity,
         Activities.Scope scope,
-        long startNs,
         long queueReceive,
         long queueAccept,
         @Nullable ServerRequest socket) {
       this.request = request;
       this.activity = activity;
       this.scope = scope;
-      this.startNs = startNs;
       this.queueReceive = queueReceive;
       this.queueAccept = queueAccept;
       // Copied: the thread reuses the object for its next request.
@@ -107,43 +93,16 @@ public final class ServerSpans {
 
     /** The thread goes on to other work while the request is unfinished. */
     public void suspend() {
-      settle();
-      on = null;
-      gaps = true;
-      activities.detach(scope);
+      Activities.Scope left = scope;
+      scope = null;
+      if (left != null) {
+        activities.detach(left);
+      }
     }
 
     /** The calling thread takes the request up again. */
     public void resume() {
       scope = activities.attach(activity);
-      begin(activities.state());
-    }
-
-    /** Opens an interval of the account; the moment it begins at. */
-    private long begin(ThreadState state) {
-      long at = activities.read(state, base);
-      ledger = at != 0;
-      if (!ledger) {
-        // The moment before: the account is read a little later, and must not reach back.
-        long before = System.nanoTime();
-        at = ProcessAccount.read(state, base) == 0 ? 0 : before;
-      }
-      measured = at != 0;
-      on = state;
-      return measured ? at : System.nanoTime();
-    }
-
-    /** Closes it; the moment it ends at. */
-    private long settle() {
-      ThreadState state = on;
-      if (state != null && measured) {
-        long at = ledger ? activities.read(state, end) : ProcessAccount.read(state, end);
-        if (at != 0) {
-          budget.add(base, end);
-          return at;
-        }
-      }
-      return System.nanoTime();
     }
 
     /**
@@ -152,18 +111,21 @@ public final class ServerSpans {
      * @param status HTTP status, 0 if unknown
      */
     public void end(int status, @Nullable String route, @Nullable Throwable error) {
-      long now;
-      if (on != null && on == activities.state()) {
-        now = settle();
-        activities.detach(scope);
-      } else {
-        now = System.nanoTime();
-        gaps = true;
-      }
+      ThreadState state = activities.state();
+      Activities.Scope open = scope;
+      long left = open != null && activities.isOpenHere(open) ? activities.detach(open) : 0;
+      state.takenBlocked = activities.blockedSoFar(state);
+      long now = activities.end(activity, left);
       Span span = activity.span();
       if (span.isRecording()) {
         describe(span, status, route, error);
-        finishBudget(span, now);
+        SpanTime time = activity.time();
+        time.budget().writeTo(span);
+        span.setAttribute(Keys.LEVEL, time.isByKernel() ? "kernel" : "process");
+        Keys.set(span, Keys.QUEUE_RECEIVE, queueReceive);
+        Keys.set(span, Keys.QUEUE_ACCEPT, queueAccept);
+        Keys.set(span, Keys.TCP_RTT, rttNs);
+        Keys.set(span, Keys.NET_BYTES_IN, bytesIn);
       }
       span.end(clock.epochNanos(now), TimeUnit.NANOSECONDS);
     }
@@ -186,26 +148,6 @@ public final class ServerSpans {
         span.setStatus(StatusCode.ERROR);
       }
     }
-
-    private void finishBudget(Span span, long now) {
-      long missing = now - startNs - budget.sum();
-      // Without the kernel the rest is one kind; a gap between threads is nobody's time.
-      if (missing > 0 && gaps) {
-        budget.idle += missing;
-      } else if (missing > 0 && !ledger) {
-        budget.ns[Layout.KIND_OTHER] += missing;
-      } else if (missing < 0 && !ledger) {
-        // schedstat is brought up to date at ticks only, so a short interval may read too long.
-        long excess = budget.take(Layout.KIND_CPU, -missing);
-        budget.take(Layout.KIND_RUN_QUEUE, excess);
-      }
-      budget.writeTo(span);
-      span.setAttribute(Keys.LEVEL, ledger ? "kernel" : "process");
-      Keys.set(span, Keys.QUEUE_RECEIVE, queueReceive);
-      Keys.set(span, Keys.QUEUE_ACCEPT, queueAccept);
-      Keys.set(span, Keys.TCP_RTT, rttNs);
-      Keys.set(span, Keys.NET_BYTES_IN, bytesIn);
-    }
   }
 
   /**
@@ -216,8 +158,16 @@ public final class ServerSpans {
   public Handle start(RequestInfo request, @Nullable String[] propagation) {
     long now = System.nanoTime();
     ThreadState state = activities.state();
-    ServerRequest socket = takeRequest(state, request, now);
+    ServerRequest socket = readBy(state, request, now);
+    boolean taken = socket != null && isTaken(state, socket);
+    if (taken && activities.blockedSoFar(state) != state.takenBlocked) {
+      socket = null; // somebody else read this one, and gave it to the thread
+    }
     long begin = socket == null ? now : socket.arrivalNs > 0 ? socket.arrivalNs : socket.readNs;
+    if (socket != null) {
+      state.takenCookie = socket.cookie;
+      state.takenNumber = socket.number;
+    }
     Context parent = propagator.extract(Context.root(), propagation, new Getter());
     Span span =
         tracer
@@ -230,52 +180,43 @@ public final class ServerSpans {
       describe(span, request);
     }
     Activity activity = new Activity(parent.with(span));
+    activity.time().begin(begin);
     long accept = 0;
-    if (socket != null && socket.number == 1 && socket.establishedNs > 0) {
+    if (socket != null && !taken && socket.number == 1 && socket.establishedNs > 0) {
       long accepted = acceptTimes.find(socket.localPort, socket.remotePort, socket.establishedNs);
       accept = accepted == 0 ? 0 : accepted - socket.establishedNs;
     }
-    Handle handle =
-        new Handle(
-            request,
-            activity,
-            activities.attach(activity),
-            begin,
-            socket == null || socket.arrivalNs == 0 ? 0 : socket.readNs - socket.arrivalNs,
-            accept,
-            socket);
-    if (socket != null && !state.isVirtual()) {
-      // The thread has worked on the request since it read it.
-      System.arraycopy(socket.account, 0, handle.base, 0, Ledger.KINDS);
-      handle.measured = true;
-      handle.ledger = true;
-      handle.on = state;
-      handle.budget.idle = socket.readNs - begin;
-    } else {
-      handle.budget.idle = handle.begin(state) - begin;
-      handle.gaps = state.isVirtual();
-    }
-    return handle;
+    Activities.Scope scope =
+        socket == null || taken
+            ? activities.attach(activity)
+            : activities.attach(activity, socket); // the thread has worked on it since it read it
+    return new Handle(
+        request,
+        activity,
+        scope,
+        socket == null || socket.arrivalNs == 0 ? 0 : socket.readNs - socket.arrivalNs,
+        accept,
+        socket);
   }
 
-  /**
-   * The request that the kernel saw this thread read, if it is this one and was not taken before.
-   */
-  private @Nullable ServerRequest takeRequest(ThreadState state, RequestInfo request, long now) {
+  /** The request that the kernel saw this thread read, if it is of this one's connection. */
+  private @Nullable ServerRequest readBy(ThreadState state, RequestInfo request, long now) {
     if (!activities.readRequest(state)) {
       return null;
     }
     ServerRequest read = state.request;
-    boolean taken = read.cookie == state.takenCookie && read.number <= state.takenNumber;
     boolean other =
         (request.clientPort() > 0 && request.clientPort() != read.remotePort)
             || (request.localPort() > 0 && request.localPort() != read.localPort);
-    if (taken || other || read.readNs > now) {
-      return null;
-    }
-    state.takenCookie = read.cookie;
-    state.takenNumber = read.number;
-    return read;
+    return other || read.readNs > now ? null : read;
+  }
+
+  /**
+   * Whether an earlier request came with the same read. This one then lay in the process behind it
+   * (HTTP pipelining), if the thread has come straight from there.
+   */
+  private static boolean isTaken(ThreadState state, ServerRequest read) {
+    return read.cookie == state.takenCookie && read.number <= state.takenNumber;
   }
 
   private static void describe(Span span, RequestInfo request) {

@@ -51,6 +51,7 @@ class ServerSpansTest {
   /** What the kernel notes when slot 0's thread reads a request, its account being 1000 of CPU. */
   private void read(long cookie, long number, long established, long arrival, long read) {
     int at = Layout.Slot.REQUEST;
+    kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(0));
     kernel.memory.putLong(at + Layout.ServerRequest.COOKIE, cookie);
     kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, number);
     kernel.memory.putLong(at + Layout.ServerRequest.ESTABLISHED_NS, established);
@@ -139,6 +140,8 @@ class ServerSpansTest {
     long read = System.nanoTime();
     read(7, 3, 0, read - 5_000, read);
     assertThat(tookIt(request())).isTrue();
+    // The thread has waited since: it was given this one.
+    kernel.account(0, Layout.KIND_CPU, read, 1000, 0, 0, 0, 77);
     assertThat(tookIt(request())).isFalse();
     SpanData span = sdk.only();
     assertThat(span.getStartEpochNanos()).isGreaterThan(clock.epochNanos(read));
@@ -147,6 +150,20 @@ class ServerSpansTest {
     assertThat(tookIt(request())).as("the connection's next").isTrue();
     read(8, 1, 0, read - 4_000, read);
     assertThat(tookIt(request())).as("another connection's first").isTrue();
+  }
+
+  @Test
+  void aPipelinedRequestCameWithTheOneBefore() {
+    connect();
+    long read = System.nanoTime();
+    read(7, 3, 0, read - 5_000, read);
+    assertThat(tookIt(request())).isTrue();
+    assertThat(tookIt(request())).as("straight from the first").isTrue();
+    SpanData span = sdk.only();
+    assertThat(span.getStartEpochNanos()).isEqualTo(clock.epochNanos(read - 5_000));
+    assertThat(Sdk.get(span, "underspan.queue.receive")).isEqualTo(5_000L);
+    assertThat(Sdk.budget(span).get("idle")).as("behind the first").isGreaterThan(5_000);
+    assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
   }
 
   @Test

@@ -115,7 +115,21 @@ final class RecordingRuntime implements UnderspanRuntime {
   }
 
   @Override
-  public void virtualThreadEnded(Thread virtual) {
+  public void virtualRunnable(Thread virtual) {}
+
+  @Override
+  public boolean blocking(int reason) {
+    return false;
+  }
+
+  @Override
+  public void unblocked() {}
+
+  @Override
+  public void threadEnded(Thread thread) {
+    if (!thread.getClass().getName().equals("java.lang.VirtualThread")) {
+      return;
+    }
     counts.incrementAndGet(3);
   }
 

@@ -1,7 +1,6 @@
-package dev.underspan.bridge.span;
+package dev.underspan.bridge.activity;
 
 import dev.underspan.abi.Layout;
-import dev.underspan.bridge.activity.ThreadState;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,12 +1,12 @@
-package dev.underspan.bridge.span;
+package dev.underspan.bridge.activity;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.trace.Span;
 
-/** A span's time by kind, nanoseconds, and its writing as attributes. Not thread-safe. */
-final class Budget {
+/** A span's time by kind, and its writing as attributes. Not thread-safe. */
+public final class Budget {
   private static final AttributeKey<Long> IDLE = time("idle");
   private static final AttributeKey<?>[] KEYS = new AttributeKey<?>[Ledger.KINDS];
 
@@ -21,30 +21,42 @@ final class Budget {
     KEYS[Layout.KIND_DISK] = time("disk");
     KEYS[Layout.KIND_SAFEPOINT] = time("safepoint");
     KEYS[Layout.KIND_OTHER] = time("other");
+    KEYS[Layout.KIND_CARRIER] = time("carrier");
   }
 
-  final long[] ns = new long[Ledger.KINDS];
-  long idle;
+  private static final AttributeKey<Long> THREADS = AttributeKey.longKey("underspan.time.threads");
+
+  /** Nanoseconds by kind. */
+  public final long[] ns = new long[Ledger.KINDS];
+
+  /** Time on no thread, nanoseconds. */
+  public long idle;
+
+  /** On how many threads at once, at most. */
+  public int threads;
+
+  /** No time yet. */
+  public Budget() {}
 
   private static AttributeKey<Long> time(String kind) {
     return AttributeKey.longKey("underspan.time." + kind);
   }
 
   /** Adds the difference of two readings of one account. */
-  void add(long[] begin, long[] end) {
+  public void add(long[] begin, long[] end) {
     for (int kind = 0; kind < Ledger.KINDS; kind++) {
       ns[kind] += Math.max(0, end[kind] - begin[kind]);
     }
   }
 
   /** Takes away as much of a kind as there is; what is left to take. */
-  long take(int kind, long excess) {
+  public long take(int kind, long excess) {
     long taken = Math.min(ns[kind], excess);
     ns[kind] -= taken;
     return excess - taken;
   }
 
-  long sum() {
+  public long sum() {
     long sum = idle;
     for (long value : ns) {
       sum += value;
@@ -54,7 +66,7 @@ final class Budget {
 
   /** Sets what is not zero. */
   @SuppressWarnings("unchecked") // all keys are long
-  void writeTo(Span span) {
+  public void writeTo(Span span) {
     for (int kind = 0; kind < Ledger.KINDS; kind++) {
       if (ns[kind] > 0 && KEYS[kind] != null) {
         span.setAttribute((AttributeKey<Long>) KEYS[kind], ns[kind]);
@@ -62,6 +74,9 @@ final class Budget {
     }
     if (idle > 0) {
       span.setAttribute(IDLE, idle);
+    }
+    if (threads > 1) {
+      span.setAttribute(THREADS, (long) threads);
     }
   }
 }

@@ -1,0 +1,165 @@
+package dev.underspan.bridge.activity;
+
+import dev.underspan.abi.Layout;
+import dev.underspan.abi.Ledger;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A span's time over all the threads that it is current on: what each of them spends between its
+ * outermost attach and detach, and {@code idle} while there is none. Accounts are read when a
+ * thread comes or goes, not at scopes within. Thread-safe.
+ */
+public final class SpanTime {
+  private final Budget budget = new Budget();
+  private final List<Stay> inside = new ArrayList<>(2);
+  private long idleSince;
+  private long begin;
+  private boolean ended;
+
+  /** Whether an account of each kind was read. */
+  private boolean byKernel;
+
+  private boolean byProcess;
+
+  SpanTime() {}
+
+  /** A thread's stay in the span. */
+  static final class Stay {
+    final ThreadState state;
+    final boolean kernel;
+
+    /** As {@link Ledger#thread} names it; 0 without an account of the kernel's. */
+    final long name;
+
+    final long since;
+    final long[] base;
+
+    Stay(ThreadState state, boolean kernel, long name, long since, long[] base) {
+      this.state = state;
+      this.kernel = kernel;
+      this.name = name;
+      this.since = since;
+      this.base = base;
+    }
+  }
+
+  /** The span begins; before any thread enters. */
+  public synchronized void begin(long atNs) {
+    begin = atNs;
+    idleSince = atNs;
+  }
+
+  /** The calling thread enters now. */
+  Stay enter(ThreadState state, @Nullable Kernel kernel) {
+    long[] base = new long[Ledger.KINDS];
+    if (kernel != null && state.slot >= 0) {
+      long at = kernel.ledger().readNow(state.slot, base);
+      return enter(new Stay(state, true, kernel.ledger().thread(state.slot), at, base));
+    }
+    // The moment before: the account is read a little later, and must not reach back.
+    long before = System.nanoTime();
+    boolean read = ProcessAccount.read(state, base) != 0;
+    return enter(new Stay(state, false, read ? -1 : 0, before, base));
+  }
+
+  /** The thread has been inside since a moment before, at which it had this account. */
+  Stay enter(ThreadState state, Kernel kernel, long since, long[] account) {
+    return enter(new Stay(state, true, kernel.ledger().thread(state.slot), since, account.clone()));
+  }
+
+  private synchronized Stay enter(Stay stay) {
+    if (!ended) {
+      if (inside.isEmpty()) {
+        budget.idle += Math.max(0, stay.since - idleSince);
+      }
+      inside.add(stay);
+      budget.threads = Math.max(budget.threads, inside.size());
+    }
+    return stay;
+  }
+
+  /** The calling thread, which entered, leaves; the moment that its account was read for. */
+  long leave(Stay stay, @Nullable Kernel kernel) {
+    long[] end = new long[Ledger.KINDS];
+    long at = 0;
+    if (stay.kernel && kernel != null && stay.state.slot >= 0) {
+      at = kernel.ledger().readNow(stay.state.slot, end);
+    } else if (!stay.kernel && stay.name != 0) {
+      at = ProcessAccount.read(stay.state, end);
+    }
+    long now = at == 0 ? System.nanoTime() : at;
+    synchronized (this) {
+      if (!ended && inside.remove(stay)) {
+        settle(stay, at == 0 ? null : end, now);
+        if (inside.isEmpty()) {
+          idleSince = now;
+        }
+      }
+    }
+    return now;
+  }
+
+  private void settle(Stay stay, long @Nullable [] end, long now) {
+    long elapsed = Math.max(0, now - stay.since);
+    if (end == null) {
+      // It is not known what the thread did.
+      budget.ns[Layout.KIND_OTHER] += elapsed;
+    } else if (stay.kernel) {
+      byKernel = true;
+      budget.add(stay.base, end);
+    } else {
+      byProcess = true;
+      long cpu = Math.min(Math.max(0, end[Layout.KIND_CPU] - stay.base[Layout.KIND_CPU]), elapsed);
+      // schedstat is brought up to date at ticks only, so a short interval may read too long.
+      long queue =
+          Math.min(
+              Math.max(0, end[Layout.KIND_RUN_QUEUE] - stay.base[Layout.KIND_RUN_QUEUE]),
+              elapsed - cpu);
+      budget.ns[Layout.KIND_CPU] += cpu;
+      budget.ns[Layout.KIND_RUN_QUEUE] += queue;
+      budget.ns[Layout.KIND_OTHER] += elapsed - cpu - queue;
+    }
+  }
+
+  /**
+   * The span ends now. Threads that are still inside are taken up to now; what they do after is
+   * nobody's.
+   *
+   * @param at when; 0: at this moment
+   * @return that moment
+   */
+  synchronized long end(@Nullable Kernel kernel, long at) {
+    long now = at == 0 ? System.nanoTime() : at;
+    if (ended) {
+      return now;
+    }
+    ended = true;
+    if (inside.isEmpty()) {
+      budget.idle += Math.max(0, now - Math.max(idleSince, begin));
+    }
+    long[] end = new long[Ledger.KINDS];
+    for (Stay stay : inside) {
+      if (stay.kernel && kernel != null && stay.state.peek(kernel.ledger(), stay.name, now, end)) {
+        settle(stay, end, now);
+      }
+    }
+    if (!inside.isEmpty()) {
+      // A thread that could not be asked any more, and no other that explains the time.
+      budget.ns[Layout.KIND_OTHER] += Math.max(0, now - begin - budget.sum());
+    }
+    inside.clear();
+    return now;
+  }
+
+  /** The sum, once the span has ended. */
+  public synchronized Budget budget() {
+    return budget;
+  }
+
+  /** Whether the time is by the kernel's account, not by what a process can read of itself. */
+  public synchronized boolean isByKernel() {
+    return byKernel && !byProcess;
+  }
+}
