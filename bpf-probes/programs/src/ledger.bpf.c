@@ -3,6 +3,7 @@
 #include "maps.h"
 
 #include "arch.h"
+#include "safepoint.bpf.c"
 
 #define TASK_UNINTERRUPTIBLE 2
 

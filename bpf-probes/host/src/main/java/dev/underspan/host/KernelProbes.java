@@ -21,6 +21,9 @@ public final class KernelProbes implements AutoCloseable {
   /** Default size of the ring buffer, bytes. */
   public static final int DEFAULT_RING_BYTES = 4 << 20;
 
+  /** Default number of slots of the ledger. */
+  public static final int DEFAULT_SLOTS = Layout.LEDGER_SLOTS;
+
   /** Most slots that a ledger can have. */
   public static final int MAX_SLOTS = 65_536;
 
@@ -38,6 +41,9 @@ public final class KernelProbes implements AutoCloseable {
   private final @Nullable ProbeException socketsMissing;
   private final ThreadLocal<ByteBuffer> enrolArguments =
       ThreadLocal.withInitial(() -> Native.allocate(Layout.EnrolArgs.SIZE));
+
+  private @Nullable ProbeException safepointsMissing;
+  private final JavaMonitors monitors = JavaMonitors.find();
 
   private KernelProbes(
       LightSkeleton skeleton, int ringBytes, int slots, @Nullable ProbeException socketsMissing)
@@ -101,11 +107,30 @@ public final class KernelProbes implements AutoCloseable {
         }
         probes.adoptOpenSockets();
       }
+      probes.watchSafepoints();
       return probes;
     } catch (ProbeException | RuntimeException e) {
       skeleton.close();
       throw e;
     }
+  }
+
+  /** The ledger is of use without. */
+  private void watchSafepoints() {
+    try {
+      Libjvm libjvm = Libjvm.ofThisProcess();
+      skeleton.attachUprobe(
+          "on_safepoint_begin", libjvm.path(), libjvm.usdt("hs_private", "safepoint__begin"));
+      skeleton.attachUprobe(
+          "on_safepoint_end", libjvm.path(), libjvm.usdt("hs_private", "safepoint__end"));
+    } catch (ProbeException e) {
+      safepointsMissing = e;
+    }
+  }
+
+  /** Why stops of the JVM are not seen; null when they are. */
+  public @Nullable ProbeException safepointsMissing() {
+    return safepointsMissing;
   }
 
   /**
@@ -140,11 +165,18 @@ public final class KernelProbes implements AutoCloseable {
   public int enrol(boolean agent) throws ProbeException {
     ByteBuffer arguments = enrolArguments.get();
     arguments.putInt(Layout.EnrolArgs.AGENT, agent ? 1 : 0);
+    arguments.putInt(Layout.EnrolArgs.WAITING_MONITOR, monitors.waiting());
+    arguments.putInt(Layout.EnrolArgs.PENDING_MONITOR, monitors.pending());
     int result = LightSkeleton.runProgram(skeleton.program("enrol"), arguments);
     if (result < 0) {
       throw ProbeException.of("enrolling a thread", -result, "");
     }
-    return arguments.getInt(Layout.EnrolArgs.SLOT);
+    int slot = arguments.getInt(Layout.EnrolArgs.SLOT);
+    long javaThread = slot < 0 ? 0 : monitors.currentJavaThread();
+    if (javaThread != 0) {
+      ledger.setJavaThread(slot, javaThread);
+    }
+    return slot;
   }
 
   /** The mapped ledger. */

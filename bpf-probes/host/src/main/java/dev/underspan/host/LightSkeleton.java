@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +27,10 @@ final class LightSkeleton implements AutoCloseable {
   private static final int BPF_MAP_TYPE_ARRAY = 2;
   private static final int BPF_PROG_TYPE_SYSCALL = 31;
   private static final int BPF_F_SLEEPABLE = 1 << 4;
+  private static final int PERF_ATTR_SIZE = 112;
+  private static final long PERF_EVENT_IOC_SET_BPF = 0x40042408L;
+  private static final long PERF_EVENT_IOC_ENABLE = 0x2400;
+  private static final Path UPROBE_TYPE = Path.of("/sys/bus/event_source/devices/uprobe/type");
   private static final int LOG_SIZE = 1 << 20;
 
   private final Map<String, Integer> maps = new LinkedHashMap<>();
@@ -172,6 +178,43 @@ final class LightSkeleton implements AutoCloseable {
       throw ProbeException.of("attaching the BPF program " + program, -fd, "");
     }
     links.put(program, fd);
+  }
+
+  /**
+   * Attaches an uprobe program to a place in a file, for this process only. Struct perf_event_attr
+   * and requests: linux/perf_event.h.
+   *
+   * @param fileOffset of the instruction
+   */
+  void attachUprobe(String program, Path file, long fileOffset) throws ProbeException {
+    byte[] name = (file + "\0").getBytes(StandardCharsets.UTF_8);
+    ByteBuffer path = Native.allocate(name.length).put(0, name);
+    ByteBuffer attributes = Native.allocate(PERF_ATTR_SIZE);
+    attributes.putInt(0, uprobeType()).putInt(4, PERF_ATTR_SIZE);
+    attributes.putLong(56, Native.address(path)).putLong(64, fileOffset);
+    // The main thread lives as long as the process does, and the probe is for all that share its
+    // memory.
+    int fd = Native.perfEventOpen(attributes, ProcessHandle.current().pid(), -1, path);
+    String what = "attaching the BPF program " + program + " to " + file;
+    if (fd < 0) {
+      throw ProbeException.of(what, -fd, "");
+    }
+    links.put(program, fd);
+    int error = Native.ioctl(fd, PERF_EVENT_IOC_SET_BPF, program(program));
+    if (error == 0) {
+      error = Native.ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+    }
+    if (error < 0) {
+      throw ProbeException.of(what, -error, "");
+    }
+  }
+
+  private static int uprobeType() throws ProbeException {
+    try {
+      return Integer.parseInt(Files.readString(UPROBE_TYPE).trim());
+    } catch (IOException | NumberFormatException e) {
+      throw ProbeException.of("this kernel offers no uprobes: " + e);
+    }
   }
 
   boolean has(String program) {

@@ -4,6 +4,7 @@ import com.kenai.jffi.MemoryIO;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import jnr.ffi.LastError;
 import jnr.ffi.LibraryLoader;
 import jnr.ffi.Runtime;
@@ -18,6 +19,7 @@ final class Native {
   static final int PROT_READ = 1;
   static final int PROT_WRITE = 2;
   private static final int MAP_SHARED = 1;
+  private static final long PERF_FLAG_FD_CLOEXEC = 8;
   private static final int SOL_SOCKET = 1;
   private static final int SO_ACCEPTCONN = 30;
 
@@ -34,12 +36,19 @@ final class Native {
   private Native() {}
 
   /** System call numbers, -1 where we do not know the processor. */
-  private record Numbers(long bpf, long mmap, long munmap, long close, long getsockopt) {
+  private record Numbers(
+      long bpf,
+      long mmap,
+      long munmap,
+      long close,
+      long getsockopt,
+      long perfEventOpen,
+      long ioctl) {
     static Numbers ofThisProcessor() {
       return switch (System.getProperty("os.arch", "")) {
-        case "amd64", "x86_64" -> new Numbers(321, 9, 11, 3, 55);
-        case "aarch64" -> new Numbers(280, 222, 215, 57, 209);
-        default -> new Numbers(-1, -1, -1, -1, -1);
+        case "amd64", "x86_64" -> new Numbers(321, 9, 11, 3, 55, 298, 16);
+        case "aarch64" -> new Numbers(280, 222, 215, 57, 209, 241, 29);
+        default -> new Numbers(-1, -1, -1, -1, -1, -1, -1);
       };
     }
   }
@@ -90,6 +99,39 @@ final class Native {
     return MEMORY
         .newDirectByteBuffer(address, Math.toIntExact(length))
         .order(ByteOrder.nativeOrder());
+  }
+
+  /**
+   * perf_event_open(2), close-on-exec.
+   *
+   * @param pointedTo what the attributes point to
+   * @return the descriptor, or -errno
+   */
+  static int perfEventOpen(ByteBuffer attributes, long pid, int cpu, ByteBuffer pointedTo) {
+    try {
+      return (int)
+          call(NUMBERS.perfEventOpen, address(attributes), pid, cpu, -1, PERF_FLAG_FD_CLOEXEC, 0);
+    } finally {
+      Reference.reachabilityFence(attributes);
+      Reference.reachabilityFence(pointedTo);
+    }
+  }
+
+  /** ioctl(2) with a number; the result, or -errno. */
+  static int ioctl(int fd, long request, long argument) {
+    return (int) call(NUMBERS.ioctl, fd, request, argument, 0, 0, 0);
+  }
+
+  /** Memory of this process; the address must be mapped. */
+  static long getLong(long address) {
+    return MEMORY.getLong(address);
+  }
+
+  /** A C string in memory of this process; empty for NULL. */
+  static String getString(long address) {
+    return address == 0
+        ? ""
+        : new String(MEMORY.getZeroTerminatedByteArray(address), StandardCharsets.UTF_8);
   }
 
   /** Whether a descriptor is a listening socket; false for anything else. */

@@ -34,23 +34,7 @@ class KernelProbesTest {
 
   @BeforeAll
   static void open() throws Exception {
-    CountDownLatch opened = new CountDownLatch(1);
-    List<Throwable> failures = new ArrayList<>();
-    // Whoever opens becomes the agent's thread, and the test's own must not.
-    Thread opener =
-        new Thread(
-            () -> {
-              try {
-                probes = KernelProbes.open(1 << 20, Layout.LEDGER_SLOTS);
-              } catch (Throwable e) {
-                failures.add(e);
-              }
-              opened.countDown();
-            });
-    opener.start();
-    opened.await();
-    assertThat(failures).isEmpty();
-    assertThat(probes.socketsMissing()).isNull();
+    probes = TestProbes.open();
   }
 
   @AfterAll
@@ -60,49 +44,18 @@ class KernelProbesTest {
     }
   }
 
-  private interface Work {
-    void run() throws Exception;
-  }
-
-  /** What the ledger says of a piece of work on the calling thread; wall time at index KINDS. */
-  private static long[] measure(Work work) throws Exception {
-    int slot = probes.enrol(false);
-    assertThat(slot).isNotNegative();
-    Ledger ledger = probes.ledger();
-    long[] before = new long[Ledger.KINDS];
-    long[] after = new long[Ledger.KINDS + 1];
-    long start = System.nanoTime();
-    ledger.read(slot, before, start);
-    work.run();
-    long end = System.nanoTime();
-    ledger.read(slot, after, end);
-    for (int kind = 0; kind < Ledger.KINDS; kind++) {
-      after[kind] -= before[kind];
-    }
-    after[Ledger.KINDS] = end - start;
-    return after;
-  }
-
-  private static void assertAddsUp(long[] account) {
-    long sum = 0;
-    for (int kind = 0; kind < Ledger.KINDS; kind++) {
-      assertThat(account[kind]).isNotNegative();
-      sum += account[kind];
-    }
-    assertThat(Math.abs(sum - account[Ledger.KINDS])).isLessThan(MS);
-  }
-
   @Test
   void spinningIsProcessorTimeOrTheWaitForOne() throws Exception {
     long[] account =
-        measure(
+        TestProbes.measure(
+            probes,
             () -> {
               long end = System.nanoTime() + 100 * MS;
               while (System.nanoTime() < end) {
                 Thread.onSpinWait();
               }
             });
-    assertAddsUp(account);
+    TestProbes.assertAddsUp(account);
     assertThat(account[Layout.KIND_CPU] + account[Layout.KIND_RUN_QUEUE])
         .isBetween(99 * MS, account[Ledger.KINDS] + MS);
     assertThat(account[Layout.KIND_CPU]).isGreaterThan(20 * MS);
@@ -112,7 +65,8 @@ class KernelProbesTest {
   void processorTimeAgreesWithSchedstat() throws Exception {
     long[] reported = new long[1];
     long[] account =
-        measure(
+        TestProbes.measure(
+            probes,
             () -> {
               long before = schedstat();
               long end = System.nanoTime() + 80 * MS;
@@ -138,14 +92,13 @@ class KernelProbesTest {
       {Layout.HINT_WAIT, Layout.KIND_WAIT},
       {Layout.HINT_SLEEP, Layout.KIND_SLEEP},
       {Layout.HINT_NETWORK, Layout.KIND_NETWORK},
-      {Layout.HINT_NONE, Layout.KIND_LOCK},
     };
     for (int[] kind : kinds) {
       int slot = probes.enrol(false);
       probes.ledger().setHint(slot, (byte) kind[0]);
-      long[] account = measure(() -> LockSupport.parkNanos(50 * MS));
+      long[] account = TestProbes.measure(probes, () -> LockSupport.parkNanos(50 * MS));
       probes.ledger().setHint(slot, (byte) Layout.HINT_NONE);
-      assertAddsUp(account);
+      TestProbes.assertAddsUp(account);
       assertThat(account[kind[1]]).as("hint %d", kind[0]).isGreaterThan(49 * MS);
     }
   }
@@ -169,14 +122,15 @@ class KernelProbesTest {
     holder.start();
     held.await();
     long[] account =
-        measure(
+        TestProbes.measure(
+            probes,
             () -> {
               synchronized (lock) {
                 assertThat(Thread.holdsLock(lock)).isTrue();
               }
             });
     holder.join();
-    assertAddsUp(account);
+    TestProbes.assertAddsUp(account);
     assertThat(account[Layout.KIND_LOCK]).isGreaterThan(40 * MS);
   }
 
@@ -197,13 +151,14 @@ class KernelProbesTest {
               });
       InputStream in = client.getInputStream();
       long[] account =
-          measure(
+          TestProbes.measure(
+              probes,
               () -> {
                 writer.start();
                 assertThat(in.read()).isEqualTo(1);
               });
       writer.join();
-      assertAddsUp(account);
+      TestProbes.assertAddsUp(account);
       assertThat(account[Layout.KIND_NETWORK]).isBetween(60 * MS, account[Ledger.KINDS]);
     }
   }
@@ -381,7 +336,7 @@ class KernelProbesTest {
     thread.start();
     thread.join();
     assertThat(slot[0]).isNotNegative();
-    for (int i = 0; i < 2 * Layout.LEDGER_SLOTS; i++) {
+    for (int i = 0; i < 2 * KernelProbes.DEFAULT_SLOTS; i++) {
       Thread next = new Thread(() -> enrolUnchecked());
       next.start();
       next.join();

@@ -50,10 +50,12 @@ public final class CommandLine {
             + " "
             + System.getProperty("java.vm.version"));
     try (KernelProbes probes =
-        KernelProbes.open(KernelProbes.DEFAULT_RING_BYTES, Layout.LEDGER_SLOTS)) {
+        KernelProbes.open(KernelProbes.DEFAULT_RING_BYTES, KernelProbes.DEFAULT_SLOTS)) {
       ProbeException sockets = probes.socketsMissing();
       out.println("ledger   yes");
       out.println("sockets  " + (sockets == null ? "yes" : "no: " + sockets.getMessage()));
+      ProbeException stops = probes.safepointsMissing();
+      out.println("stops    " + (stops == null ? "yes" : "no: " + stops.getMessage()));
       out.println("level    kernel");
       return 0;
     } catch (ProbeException e) {

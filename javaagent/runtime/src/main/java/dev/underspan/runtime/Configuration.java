@@ -4,6 +4,7 @@ import dev.underspan.host.KernelProbes;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -75,24 +76,36 @@ final class Configuration {
   }
 
   /** Size of the ring buffer, bytes; a value that cannot be is reported and not used. */
+  int slots() {
+    return number(
+        "underspan.ledger.slots",
+        KernelProbes.DEFAULT_SLOTS,
+        slots -> slots >= 1 && slots <= KernelProbes.MAX_SLOTS,
+        "a number from 1 to " + KernelProbes.MAX_SLOTS);
+  }
+
   int ringBytes() {
-    String value = get("underspan.ring.bytes");
+    return number(
+        "underspan.ring.bytes",
+        KernelProbes.DEFAULT_RING_BYTES,
+        bytes -> bytes >= 4096 && Integer.bitCount(bytes) == 1,
+        "a power of two of at least 4096");
+  }
+
+  private int number(String key, int usual, IntPredicate possible, String what) {
+    String value = get(key);
     if (value == null) {
-      return KernelProbes.DEFAULT_RING_BYTES;
+      return usual;
     }
     try {
-      int bytes = Integer.parseInt(value);
-      if (bytes >= 4096 && Integer.bitCount(bytes) == 1) {
-        return bytes;
+      int number = Integer.parseInt(value);
+      if (possible.test(number)) {
+        return number;
       }
     } catch (NumberFormatException e) {
       // Told below, like any other value that cannot be.
     }
-    Log.warn(
-        "underspan.ring.bytes="
-            + value
-            + " is not a power of two of at least 4096; using "
-            + KernelProbes.DEFAULT_RING_BYTES);
-    return KernelProbes.DEFAULT_RING_BYTES;
+    Log.warn(key + "=" + value + " is not " + what + "; using " + usual);
+    return usual;
   }
 }

@@ -1,6 +1,5 @@
 package dev.underspan.runtime;
 
-import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.activity.Kernel;
@@ -28,8 +27,8 @@ final class KernelSide implements Kernel {
   }
 
   /** Loads and attaches; the calling thread becomes the agent's. */
-  static KernelSide start(int ringBytes) throws ProbeException {
-    return new KernelSide(KernelProbes.open(ringBytes, Layout.LEDGER_SLOTS));
+  static KernelSide start(int ringBytes, int slots) throws ProbeException {
+    return new KernelSide(KernelProbes.open(ringBytes, slots));
   }
 
   @Override

@@ -32,7 +32,7 @@ final class Startup {
     String missing = "";
     try {
       if (configuration.kernel()) {
-        kernel = KernelSide.start(configuration.ringBytes());
+        kernel = KernelSide.start(configuration.ringBytes(), configuration.slots());
       } else {
         missing = "switched off by underspan.kernel.enabled";
       }

@@ -1,0 +1,235 @@
+package dev.underspan.host;
+
+import static dev.underspan.host.TestProbes.MS;
+import static dev.underspan.host.TestProbes.assertAddsUp;
+import static dev.underspan.host.TestProbes.measure;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.underspan.abi.Layout;
+import java.io.RandomAccessFile;
+import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.channels.Pipe;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.NullUnmarked;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Time of known kinds, without any hint from Java. */
+@NullUnmarked
+class KindsTest {
+  private static KernelProbes probes;
+
+  @TempDir Path directory;
+
+  @BeforeAll
+  static void open() throws Exception {
+    probes = TestProbes.open();
+  }
+
+  @AfterAll
+  static void close() {
+    if (probes != null) {
+      probes.close();
+    }
+  }
+
+  @Test
+  @SuppressWarnings("WaitNotInLoop") // its time is what is measured
+  void nativeWaitsOfTheJvmAreToldApartByItsOwnFields() throws Exception {
+    Object monitor = new Object();
+    long[] waiting =
+        measure(
+            probes,
+            () -> {
+              synchronized (monitor) {
+                monitor.wait(60);
+              }
+            });
+    assertAddsUp(waiting);
+    assertThat(waiting[Layout.KIND_WAIT]).isCloseTo(60 * MS, within(3 * MS));
+    long[] sleeping = measure(probes, () -> Thread.sleep(60));
+    assertAddsUp(sleeping);
+    assertThat(sleeping[Layout.KIND_SLEEP]).isCloseTo(60 * MS, within(3 * MS));
+  }
+
+  @Test
+  void aPipeIsAWaitForWhoeverWrites() throws Exception {
+    Pipe pipe = Pipe.open();
+    Thread writer =
+        new Thread(
+            () -> {
+              try {
+                Thread.sleep(60);
+                pipe.sink().write(ByteBuffer.wrap(new byte[1]));
+              } catch (Exception e) {
+                throw new IllegalStateException(e);
+              }
+            });
+    writer.start();
+    long[] account = measure(probes, () -> pipe.source().read(ByteBuffer.allocate(1)));
+    writer.join();
+    assertAddsUp(account);
+    assertThat(account[Layout.KIND_WAIT]).isGreaterThan(50 * MS);
+    assertThat(account[Layout.KIND_NETWORK]).isZero();
+  }
+
+  @Test
+  void writingToTheDeviceIsDisk() throws Exception {
+    Path file = directory.resolve("big");
+    byte[] block = new byte[1 << 20];
+    try (RandomAccessFile out = new RandomAccessFile(file.toFile(), "rw")) {
+      long[] account =
+          measure(
+              probes,
+              () -> {
+                for (int i = 0; i < 48; i++) {
+                  out.write(block);
+                }
+                out.getFD().sync();
+              });
+      assertAddsUp(account);
+      assertThat(account[Layout.KIND_DISK]).isPositive();
+      assertThat(account[Layout.KIND_OTHER]).isLessThan(MS);
+    }
+  }
+
+  /** Threads that would run, wait for a monitor or park while the JVM stands still. */
+  @Test
+  void stopsOfTheJvmAreNeitherLockNorProcessor() throws Exception {
+    List<byte[]> live = new ArrayList<>();
+    for (int i = 0; i < 400_000; i++) {
+      live.add(new byte[64]);
+    }
+    AtomicBoolean stop = new AtomicBoolean();
+    AtomicLong sink = new AtomicLong();
+    long before = collected();
+    Thread collector =
+        new Thread(
+            () -> {
+              while (!stop.get()) {
+                System.gc();
+              }
+            });
+    collector.start();
+    long stoppedBefore = probes.ledger().stoppedUntil(System.nanoTime());
+    long[] account =
+        measure(
+            probes,
+            () -> {
+              long end = System.nanoTime() + 600 * MS;
+              while (System.nanoTime() < end) {
+                sink.incrementAndGet();
+              }
+            });
+    long stopped = probes.ledger().stoppedUntil(System.nanoTime()) - stoppedBefore;
+    stop.set(true);
+    collector.join();
+    assertAddsUp(account);
+    assertThat(live).hasSize(400_000);
+    // The JVM's own count is of the collections alone, in whole milliseconds.
+    assertThat(stopped).isGreaterThan((collected() - before) * MS / 2);
+    assertThat(account[Layout.KIND_SAFEPOINT]).isGreaterThan(stopped / 2);
+    assertThat(account[Layout.KIND_SAFEPOINT]).isLessThanOrEqualTo(stopped);
+    assertThat(account[Layout.KIND_LOCK]).isLessThan(account[Layout.KIND_SAFEPOINT] / 10);
+  }
+
+  private static long collected() {
+    return ManagementFactory.getGarbageCollectorMXBeans().stream()
+        .mapToLong(bean -> bean.getCollectionTime())
+        .sum();
+  }
+
+  /** A CPU quota of a fifth of a processor, by cgroup v1 or v2, for one thread of this process. */
+  @Test
+  void aSpentQuotaIsThrottled() throws Exception {
+    Quota quota = Quota.create();
+    CountDownLatch done = new CountDownLatch(1);
+    long[][] account = new long[1][];
+    Throwable[] failure = new Throwable[1];
+    long[] throttled = new long[1];
+    Thread spinner =
+        new Thread(
+            () -> {
+              try {
+                quota.enter();
+                long before = quota.throttledNanos();
+                account[0] =
+                    measure(
+                        probes,
+                        () -> {
+                          long end = System.nanoTime() + 900 * MS;
+                          while (System.nanoTime() < end) {
+                            Thread.onSpinWait();
+                          }
+                        });
+                throttled[0] = quota.throttledNanos() - before;
+              } catch (Throwable t) {
+                failure[0] = t;
+              } finally {
+                done.countDown();
+              }
+            });
+    spinner.start();
+    done.await();
+    spinner.join();
+    quota.remove();
+    assertThat(failure[0]).isNull();
+    assertAddsUp(account[0]);
+    // The cgroup's own count ends with the period, the thread's wait when it runs again.
+    assertThat(account[0][Layout.KIND_THROTTLED]).isCloseTo(throttled[0], within(25 * MS));
+    assertThat(account[0][Layout.KIND_THROTTLED]).isGreaterThan(500 * MS);
+    assertThat(account[0][Layout.KIND_CPU]).isBetween(120 * MS, 320 * MS);
+  }
+
+  /** A cgroup that allows 20 ms in each 100. */
+  private record Quota(Path group, boolean v1) {
+    static Quota create() throws Exception {
+      Path v1 = Path.of("/sys/fs/cgroup/cpu");
+      if (Files.exists(v1.resolve("cpu.cfs_quota_us"))) {
+        Path group =
+            Files.createDirectory(v1.resolve("underspan-test-" + ProcessHandle.current().pid()));
+        Files.writeString(group.resolve("cpu.cfs_period_us"), "100000");
+        Files.writeString(group.resolve("cpu.cfs_quota_us"), "20000");
+        return new Quota(group, true);
+      }
+      Path root = Path.of("/sys/fs/cgroup");
+      Files.writeString(root.resolve("cgroup.subtree_control"), "+cpu");
+      Path group =
+          Files.createDirectory(root.resolve("underspan-test-" + ProcessHandle.current().pid()));
+      Files.writeString(group.resolve("cgroup.type"), "threaded");
+      Files.writeString(group.resolve("cpu.max"), "20000 100000");
+      return new Quota(group, false);
+    }
+
+    void enter() throws Exception {
+      String tid = Path.of("/proc/thread-self").toRealPath().getFileName().toString();
+      Files.writeString(group.resolve(v1 ? "tasks" : "cgroup.threads"), tid);
+    }
+
+    long throttledNanos() throws Exception {
+      for (String line : Files.readAllLines(group.resolve("cpu.stat"))) {
+        if (line.startsWith("throttled_time ")) {
+          return Long.parseLong(line.substring(15));
+        }
+        if (line.startsWith("throttled_usec ")) {
+          return Long.parseLong(line.substring(15)) * 1000;
+        }
+      }
+      throw new IllegalStateException("no throttled time in cpu.stat");
+    }
+
+    void remove() throws Exception {
+      Files.delete(group);
+    }
+  }
+}

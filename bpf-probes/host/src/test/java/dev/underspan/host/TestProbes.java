@@ -1,0 +1,73 @@
+package dev.underspan.host;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.underspan.abi.Ledger;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.NullUnmarked;
+
+/** The programs on the running kernel, and what they say of a piece of work. */
+@NullUnmarked
+final class TestProbes {
+  static final long MS = 1_000_000;
+
+  private TestProbes() {}
+
+  static KernelProbes open() throws Exception {
+    KernelProbes[] opened = new KernelProbes[1];
+    CountDownLatch done = new CountDownLatch(1);
+    List<Throwable> failures = new ArrayList<>();
+    // Whoever opens becomes the agent's thread, and the test's own must not.
+    Thread opener =
+        new Thread(
+            () -> {
+              try {
+                opened[0] = KernelProbes.open(1 << 20, KernelProbes.DEFAULT_SLOTS);
+              } catch (Throwable e) {
+                failures.add(e);
+              }
+              done.countDown();
+            });
+    opener.start();
+    done.await();
+    assertThat(failures).isEmpty();
+
+    assertThat(opened[0].socketsMissing()).isNull();
+    assertThat(opened[0].safepointsMissing()).isNull();
+    return opened[0];
+  }
+
+  interface Work {
+    void run() throws Exception;
+  }
+
+  /** What the ledger says of a piece of work on the calling thread; wall time at index KINDS. */
+  static long[] measure(KernelProbes probes, Work work) throws Exception {
+    int slot = probes.enrol(false);
+    assertThat(slot).isNotNegative();
+    Ledger ledger = probes.ledger();
+    long[] before = new long[Ledger.KINDS];
+    long[] after = new long[Ledger.KINDS + 1];
+    long start = System.nanoTime();
+    ledger.read(slot, before, start);
+    work.run();
+    long end = System.nanoTime();
+    ledger.read(slot, after, end);
+    for (int kind = 0; kind < Ledger.KINDS; kind++) {
+      after[kind] -= before[kind];
+    }
+    after[Ledger.KINDS] = end - start;
+    return after;
+  }
+
+  static void assertAddsUp(long[] account) {
+    long sum = 0;
+    for (int kind = 0; kind < Ledger.KINDS; kind++) {
+      assertThat(account[kind]).isNotNegative();
+      sum += account[kind];
+    }
+    assertThat(Math.abs(sum - account[Ledger.KINDS])).isLessThan(MS);
+  }
+}
