@@ -93,23 +93,34 @@ class ShopUnderAgentIT {
           .hasSizeGreaterThan(600)
           .allSatisfy(span -> assertThat(span.parentId()).isNotEmpty());
       List<Span> long_ = new ArrayList<>(all);
-      long_.removeIf(span -> span.endNanos() - span.startNanos() < MS);
+      // On several threads at once a span has more time than it lasts.
+      long_.removeIf(
+          span -> span.endNanos() - span.startNanos() < MS || time(span, "time.threads") > 1);
+      assertThat(long_).hasSizeGreaterThan(500);
       long off =
           long_.stream()
               .filter(
                   span -> {
                     long duration = span.endNanos() - span.startNanos();
-                    return Math.abs(sum(span) - duration) > duration / 100;
+                    return Math.abs(sum(span) - duration) > duration / 200;
                   })
               .count();
-      assertThat(off).as("of " + long_.size()).isLessThanOrEqualTo(long_.size() / 100);
+      assertThat(off).as("of " + long_.size()).isLessThanOrEqualTo(long_.size() / 1000);
 
       List<Span> locked = spans(run(shop, store, Situation.LOCK));
       assertThat(locked)
           .anySatisfy(
               span -> {
                 assertThat(span.service()).isEqualTo("pricing");
-                assertThat(time(span, "time.wait")).isGreaterThan(100 * MS);
+                assertThat(time(span, "time.lock")).isGreaterThan(100 * MS);
+                assertThat(span.events())
+                    .anySatisfy(
+                        event -> {
+                          assertThat(event.name()).isEqualTo("underspan.blocked");
+                          assertThat(event.text("underspan.blocked.kind")).isEqualTo("lock");
+                          assertThat(event.text("code.stacktrace"))
+                              .contains("dev.underspan.sample");
+                        });
               });
 
       List<Span> slow = spans(run(shop, store, Situation.SLOW_SQL));

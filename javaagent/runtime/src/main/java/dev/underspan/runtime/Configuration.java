@@ -84,6 +84,16 @@ final class Configuration {
         "a number from 1 to " + KernelProbes.MAX_SLOTS);
   }
 
+  /** How long a thread must be blocked for its stack to be taken, ms; 0: never. */
+  int blockedThreshold() {
+    return number("underspan.blocked.threshold", 100, ms -> ms >= 0, "a number of milliseconds");
+  }
+
+  /** How many such stacks a second. */
+  int blockedRate() {
+    return number("underspan.blocked.rate", 10, rate -> rate > 0, "a positive number");
+  }
+
   int ringBytes() {
     return number(
         "underspan.ring.bytes",

@@ -1,6 +1,7 @@
 package dev.underspan.runtime;
 
 import dev.underspan.bridge.activity.Activities;
+import dev.underspan.bridge.activity.BlockedWatcher;
 import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.correlate.SocketEvents;
 import dev.underspan.bridge.export.Telemetry;
@@ -14,6 +15,7 @@ import dev.underspan.instrument.Instrumenter;
 import io.opentelemetry.api.trace.Tracer;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -88,6 +90,15 @@ final class Startup {
     } else {
       drained.countDown();
     }
+    if (kernel != null && configuration.blockedThreshold() > 0) {
+      BlockedWatcher watcher =
+          new BlockedWatcher(
+              activities,
+              clock,
+              TimeUnit.MILLISECONDS.toNanos(configuration.blockedThreshold()),
+              configuration.blockedRate());
+      threads.daemon("blocked", () -> watch(watcher)).start();
+    }
     Underspan.install(runtime);
     Runtime.getRuntime()
         .addShutdownHook(
@@ -103,6 +114,21 @@ final class Startup {
     report(kernel, missing, begin);
   }
 
+  private static void watch(BlockedWatcher watcher) {
+    boolean failed = false;
+    while (!Thread.currentThread().isInterrupted()) {
+      LockSupport.parkNanos(watcher, watcher.interval());
+      try {
+        watcher.scan();
+      } catch (RuntimeException e) {
+        if (!failed) {
+          failed = true;
+          Log.warn("looking for blocked threads failed once: " + e);
+        }
+      }
+    }
+  }
+
   private static void report(@Nullable KernelSide kernel, String missing, long begin) {
     String took = " (ready after " + (System.nanoTime() - begin) / 1_000_000 + " ms)";
     if (kernel == null) {
@@ -115,6 +141,10 @@ final class Startup {
               : "level kernel: ledger; no client spans from the wire: "
                   + sockets.getMessage()
                   + took);
+      ProbeException stops = kernel.probes().safepointsMissing();
+      if (stops != null) {
+        Log.info("stops of the JVM (GC) are not told apart: " + stops.getMessage());
+      }
     }
   }
 

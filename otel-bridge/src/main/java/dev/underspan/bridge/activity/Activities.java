@@ -243,7 +243,9 @@ public final class Activities {
    * @return the moment
    */
   public long end(Activity activity, long at) {
-    return activity.time().end(kernel, at);
+    long now = activity.time().end(kernel, at);
+    activity.end(now);
+    return now;
   }
 
   /** How long the calling thread has been blocked so far, nanoseconds; 0 without an account. */

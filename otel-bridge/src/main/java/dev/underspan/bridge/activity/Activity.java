@@ -1,9 +1,13 @@
 package dev.underspan.bridge.activity;
 
+import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.context.Context;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A span as something that can be current on a thread: its ids parsed once, since they are written
@@ -14,6 +18,11 @@ public final class Activity {
   private final Context context;
   private final TraceHead head;
   private final SpanTime time = new SpanTime();
+
+  /** Blockings of the span's threads that have not ended as far as was seen. */
+  private final List<BlockedWatcher.Blocked> open = new ArrayList<>(0);
+
+  private @Nullable EpochClock clock;
 
   /** An activity of a span; the context carries it and what came with it (baggage). */
   public Activity(Context context) {
@@ -47,5 +56,36 @@ public final class Activity {
   /** The ids as numbers. */
   public TraceHead head() {
     return head;
+  }
+
+  /** A thread of the span is blocked; the span gets the event when it goes on, or at its end. */
+  void blocked(BlockedWatcher.Blocked blocking, EpochClock epoch) {
+    synchronized (open) {
+      clock = epoch;
+      open.add(blocking);
+    }
+  }
+
+  /** It has gone on at that moment. */
+  void unblocked(BlockedWatcher.Blocked blocking, long until) {
+    synchronized (open) {
+      EpochClock epoch = clock;
+      if (epoch != null && open.remove(blocking)) {
+        blocking.writeTo(this, epoch, until);
+      }
+    }
+  }
+
+  /** The span ends; before it does, what is known of its blocked threads is written. */
+  void end(long now) {
+    synchronized (open) {
+      EpochClock epoch = clock;
+      for (BlockedWatcher.Blocked blocking : open) {
+        if (epoch != null) {
+          blocking.writeTo(this, epoch, now);
+        }
+      }
+      open.clear();
+    }
   }
 }

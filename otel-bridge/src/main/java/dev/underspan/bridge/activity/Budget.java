@@ -42,6 +42,12 @@ public final class Budget {
     return AttributeKey.longKey("underspan.time." + kind);
   }
 
+  /** The last part of the attribute's name. */
+  static String name(int kind) {
+    String key = String.valueOf(KEYS[kind]);
+    return key.substring(key.lastIndexOf('.') + 1);
+  }
+
   /** Adds the difference of two readings of one account. */
   public void add(long[] begin, long[] end) {
     for (int kind = 0; kind < Ledger.KINDS; kind++) {

@@ -1,0 +1,250 @@
+package dev.underspan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.underspan.demo.OtlpReceiver;
+import dev.underspan.demo.Span;
+import dev.underspan.demo.Trace;
+import dev.underspan.demo.TraceStore;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.assertj.core.api.SoftAssertions;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The kinds of time on server spans, against what the application measured itself. Root. */
+class LedgerIT {
+  private static final double MS = 1e6;
+
+  @TempDir Path directory;
+
+  static Stream<Arguments> threads() throws Exception {
+    return RealJarIT.jdks()
+        .flatMap(
+            home ->
+                home.toString().contains("25")
+                    ? Stream.of(Arguments.of(home, "platform"), Arguments.of(home, "virtual"))
+                    : Stream.of(Arguments.of(home, "platform")));
+  }
+
+  static Stream<Arguments> virtual() throws Exception {
+    return threads().filter(arguments -> arguments.get()[1].equals("virtual"));
+  }
+
+  private static Map<String, Span> byPath(TraceStore store, int count) throws Exception {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    Map<String, Span> spans = new HashMap<>();
+    while (spans.size() < count && System.nanoTime() < deadline) {
+      Thread.sleep(100);
+      for (Trace trace : store.traces()) {
+        for (Span span : trace.spans()) {
+          String path = span.text("url.path");
+          if (path != null) {
+            spans.put(path, span);
+          }
+        }
+      }
+    }
+    return spans;
+  }
+
+  private static double time(Span span, String kind) {
+    return span.number("underspan.time." + kind) / MS;
+  }
+
+  private static double sum(Span span) {
+    double sum = 0;
+    for (Map.Entry<String, ?> attribute : span.attributes().entrySet()) {
+      if (attribute.getKey().startsWith("underspan.time.")
+          && !attribute.getKey().endsWith(".threads")) {
+        sum += ((Number) attribute.getValue()).longValue() / MS;
+      }
+    }
+    return sum;
+  }
+
+  private static void assertAddsUp(SoftAssertions softly, String path, Span span) {
+    double duration = span.durationNanos() / MS;
+    softly
+        .assertThat(sum(span))
+        .as("%s adds up: %s", path, span.attributes())
+        .isBetween(
+            duration - Math.max(0.1, duration / 200), duration + Math.max(0.1, duration / 200));
+    softly.assertThat(time(span, "other")).as("%s other", path).isLessThan(1);
+  }
+
+  @ParameterizedTest
+  @MethodSource("threads")
+  void eachKindIsWhatTheApplicationMeasured(Path home, String threads) throws Exception {
+    Map<String, String> kinds =
+        new HashMap<>(
+            Map.of(
+                "lock", "lock",
+                "reentrant", "lock",
+                "wait", "wait",
+                "future", "wait",
+                "sleep", "sleep",
+                "network", "network",
+                "disk", "disk",
+                "cpu", "cpu"));
+    boolean virtual = threads.equals("virtual");
+    if (virtual) {
+      kinds.put("carrier", "carrier");
+    } else {
+      kinds.put("run_queue", "run_queue");
+    }
+    TraceStore store = new TraceStore();
+    SoftAssertions softly = new SoftAssertions();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        AppUnderAgent app =
+            new AppUnderAgent.Builder(home, directory, receiver.endpoint())
+                .command("dev.underspan.testapp.BudgetApp", threads)
+                .jvm(virtual ? "-Djdk.virtualThreadScheduler.parallelism=1" : "-XX:+UseSerialGC")
+                .start()) {
+      assertThat(app.level()).contains("level kernel");
+      Map<String, Double> measured = new HashMap<>();
+      for (String kind : kinds.keySet()) {
+        app.get("/" + kind + "/first"); // loads its classes
+        measured.put(kind, Long.parseLong(app.get("/" + kind + "/second")) / MS);
+      }
+      double safepoint = Long.parseLong(app.get("/safepoint/second")) / MS;
+      app.get("/fanout/second");
+      app.get("/long/second");
+      Map<String, Span> spans = byPath(store, 2 * kinds.size() + 3);
+      kinds.forEach(
+          (kind, attribute) -> {
+            String path = "/" + kind + "/second";
+            Span span = spans.get(path);
+            softly.assertThat(span).as(path).isNotNull();
+            if (span == null) {
+              return;
+            }
+            assertAddsUp(softly, path, span);
+            double own = measured.getOrDefault(kind, 0.0);
+            double tolerance = Math.max(1, own / 100);
+            // What it measured ends when it runs again: its wait for a processor is in it.
+            double around =
+                attribute.equals("run_queue")
+                    ? 0
+                    : time(span, "run_queue")
+                        + time(span, "carrier")
+                        + time(span, "cpu")
+                        + time(span, "safepoint");
+            softly
+                .assertThat(time(span, attribute))
+                .as("%s of %s: %s", attribute, path, span.attributes())
+                .isBetween(own - around - tolerance, own + tolerance + (virtual ? 1 : 0));
+          });
+      Span stopped = spans.get("/safepoint/second");
+      assertAddsUp(softly, "/safepoint/second", stopped);
+      softly
+          .assertThat(time(stopped, "safepoint"))
+          .as("%s (last collection %f ms)", stopped.attributes(), safepoint)
+          .isGreaterThan(50);
+      softly.assertThat(time(stopped, "lock")).as("%s", stopped.attributes()).isLessThan(10);
+
+      Span fanOut = spans.get("/fanout/second");
+      softly
+          .assertThat(fanOut.number("underspan.time.threads"))
+          .as("%s", fanOut.attributes())
+          .isEqualTo(3);
+      softly.assertThat(time(fanOut, "cpu")).isGreaterThan(100);
+      softly.assertThat(sum(fanOut)).isGreaterThan(fanOut.durationNanos() / MS);
+
+      Span slow = spans.get("/long/second");
+      softly.assertThat(slow.events()).as("blocked events").hasSize(1);
+      for (Span.Event event : slow.events()) {
+        softly.assertThat(event.name()).isEqualTo("underspan.blocked");
+        softly.assertThat(event.text("underspan.blocked.kind")).isEqualTo("sleep");
+        softly
+            .assertThat(((Number) event.attributes().get("underspan.blocked.duration")).longValue())
+            .isBetween((long) (349 * MS), slow.durationNanos());
+        softly
+            .assertThat(event.text("code.stacktrace"))
+            .contains("java.lang.Thread.sleep", "dev.underspan.testapp.BudgetApp")
+            .doesNotContain("Underspan.");
+      }
+      softly.assertAll();
+      assertThat(app.end()).isZero();
+    }
+  }
+
+  /** Thousands of virtual threads, hundreds at once, each with its own request. */
+  @ParameterizedTest
+  @MethodSource("virtual")
+  void tenThousandVirtualThreads(Path home, String threads) throws Exception {
+    int requests = 10_000;
+    String[] kinds = {"sleep", "reentrant", "wait", "lock", "future", "network"};
+    String[] attributes = {"sleep", "lock", "wait", "lock", "wait", "network"};
+    TraceStore store = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        AppUnderAgent app =
+            new AppUnderAgent.Builder(home, directory, receiver.endpoint())
+                .command("dev.underspan.testapp.BudgetApp", threads)
+                .jvm("-Xmx512m", "-Djdk.tracePinnedThreads=off")
+                .agent("otel.bsp.max.queue.size=65536")
+                .start()) {
+      assertThat(app.level()).contains("level kernel");
+      Map<Integer, Double> measured = new HashMap<>();
+      HttpClient client = HttpClient.newHttpClient();
+      Semaphore inFlight = new Semaphore(300);
+      List<CompletableFuture<?>> all = new ArrayList<>();
+      for (int i = 0; i < requests; i++) {
+        inFlight.acquire();
+        int number = i;
+        String path = "/" + kinds[i % kinds.length] + "/" + number;
+        URI uri = URI.create("http://localhost:" + app.port + path);
+        all.add(
+            client
+                .sendAsync(
+                    HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString())
+                .thenAccept(
+                    response -> {
+                      synchronized (measured) {
+                        measured.put(number, Long.parseLong(response.body()) / MS);
+                      }
+                    })
+                .whenComplete((done, failed) -> inFlight.release()));
+      }
+      CompletableFuture.allOf(all.toArray(new CompletableFuture<?>[0])).get(90, TimeUnit.SECONDS);
+      assertThat(measured).hasSize(requests);
+      Map<String, Span> spans = byPath(store, requests);
+      assertThat(spans).hasSize(requests);
+      SoftAssertions softly = new SoftAssertions();
+      int wrong = 0;
+      for (int i = 0; i < requests; i++) {
+        String path = "/" + kinds[i % kinds.length] + "/" + i;
+        Span span = spans.get(path);
+        double duration = span.durationNanos() / MS;
+        double attributed = time(span, attributes[i % kinds.length]);
+        double own = measured.get(i);
+        double around = time(span, "run_queue") + time(span, "carrier") + time(span, "cpu");
+        boolean adds =
+            span.number("underspan.time.threads") > 1
+                || Math.abs(sum(span) - duration) <= Math.max(0.1, duration / 200);
+        // Work for the request on helpers' threads takes its part of the kinds too.
+        boolean right = attributed >= own - around - Math.max(1, own / 100);
+        if ((!adds || !right) && wrong++ < 10) {
+          softly.fail(
+              "%s: own %f, %f of %f ms: %s", path, own, sum(span), duration, span.attributes());
+        }
+      }
+      softly.assertThat(wrong).as("wrong of %d", requests).isZero();
+      softly.assertAll();
+      assertThat(app.end()).isZero();
+    }
+  }
+}
