@@ -119,10 +119,12 @@ public final class KernelProbes implements AutoCloseable {
   private void watchSafepoints() {
     try {
       Libjvm libjvm = Libjvm.ofThisProcess();
-      skeleton.attachUprobe(
-          "on_safepoint_begin", libjvm.path(), libjvm.usdt("hs_private", "safepoint__begin"));
+      // The end first: without a beginning it does nothing, while a beginning without an end would
+      // make a stop of everything that follows.
       skeleton.attachUprobe(
           "on_safepoint_end", libjvm.path(), libjvm.usdt("hs_private", "safepoint__end"));
+      skeleton.attachUprobe(
+          "on_safepoint_begin", libjvm.path(), libjvm.usdt("hs_private", "safepoint__begin"));
     } catch (ProbeException e) {
       safepointsMissing = e;
     }

@@ -124,14 +124,27 @@ final class Native {
 
   /** Memory of this process; the address must be mapped. */
   static long getLong(long address) {
-    return MEMORY.getLong(address);
+    return at(address, Long.BYTES).getLong(0);
   }
 
-  /** A C string in memory of this process; empty for NULL. */
+  /** A C string in memory of this process, its first 256 bytes; empty for NULL. */
   static String getString(long address) {
-    return address == 0
-        ? ""
-        : new String(MEMORY.getZeroTerminatedByteArray(address), StandardCharsets.UTF_8);
+    if (address == 0) {
+      return "";
+    }
+    ByteBuffer memory = at(address, 256);
+    byte[] text = new byte[256];
+    int length = 0;
+    while (length < text.length && memory.get(length) != 0) {
+      text[length] = memory.get(length);
+      length++;
+    }
+    return new String(text, 0, length, StandardCharsets.UTF_8);
+  }
+
+  /** Through a buffer, since JDK 24 and later warn of Unsafe's way. */
+  private static ByteBuffer at(long address, int length) {
+    return MEMORY.newDirectByteBuffer(address, length).order(ByteOrder.nativeOrder());
   }
 
   /** Whether a descriptor is a listening socket; false for anything else. */

@@ -3,6 +3,7 @@ package dev.underspan.testapp;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.reflect.Method;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -195,6 +196,7 @@ public final class BudgetApp {
   }
 
   private static long runQueue() throws Exception {
+    long before = schedstat();
     AtomicBoolean stop = new AtomicBoolean();
     int spinners = 2 * Runtime.getRuntime().availableProcessors();
     CountDownLatch running = new CountDownLatch(spinners);
@@ -210,14 +212,12 @@ public final class BudgetApp {
               }));
     }
     running.await();
-    long before = schedstat();
     spin(300);
-    long waited = schedstat() - before;
     stop.set(true);
     for (Future<?> other : others) {
       other.get();
     }
-    return waited;
+    return schedstat() - before;
   }
 
   /** Time in the run queue by the kernel's other account, nanoseconds. */
@@ -227,10 +227,18 @@ public final class BudgetApp {
 
   /** Runnable, but the one carrier is another virtual thread's. */
   private static long carrier() throws Exception {
-    Thread.class
-        .getMethod("startVirtualThread", Runnable.class)
-        .invoke(null, (Runnable) () -> spin(80));
-    return timed(Thread::yield);
+    Method start = Thread.class.getMethod("startVirtualThread", Runnable.class);
+    return timed(
+        () ->
+            elsewhere(
+                    () -> {
+                      try {
+                        start.invoke(null, (Runnable) () -> spin(80));
+                      } catch (ReflectiveOperationException e) {
+                        throw new IllegalStateException(e);
+                      }
+                    })
+                .get());
   }
 
   private static long fanOut() throws Exception {
