@@ -149,6 +149,9 @@ class LedgerIT {
                 .as("%s of %s: %s", attribute, path, span.attributes())
                 .isBetween(own - around - tolerance, own + tolerance + 2);
           });
+      if (virtual) {
+        softly.assertThat(time(spans.get("/carrier/second"), "carrier")).isGreaterThan(60);
+      }
       Span stopped = spans.get("/safepoint/second");
       assertAddsUp(softly, "/safepoint/second", stopped);
       softly

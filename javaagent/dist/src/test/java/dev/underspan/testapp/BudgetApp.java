@@ -228,13 +228,20 @@ public final class BudgetApp {
   /** Runnable, but the one carrier is another virtual thread's. */
   private static long carrier() throws Exception {
     Method start = Thread.class.getMethod("startVirtualThread", Runnable.class);
+    CountDownLatch taken = new CountDownLatch(1);
+    Runnable hog =
+        () -> {
+          taken.countDown();
+          spin(80);
+        };
     return timed(
         () ->
             elsewhere(
                     () -> {
                       try {
-                        start.invoke(null, (Runnable) () -> spin(80));
-                      } catch (ReflectiveOperationException e) {
+                        start.invoke(null, hog);
+                        taken.await();
+                      } catch (ReflectiveOperationException | InterruptedException e) {
                         throw new IllegalStateException(e);
                       }
                     })
