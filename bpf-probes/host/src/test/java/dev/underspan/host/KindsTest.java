@@ -161,7 +161,7 @@ class KindsTest {
         new Thread(
             () -> {
               try {
-                quota.enter();
+                quota.enter(quota.group());
                 long before = quota.throttledNanos();
                 account[0] =
                     measure(
@@ -173,6 +173,7 @@ class KindsTest {
                           }
                         });
                 throttled[0] = quota.throttledNanos() - before;
+                quota.enter(quota.group().getParent());
               } catch (Throwable t) {
                 failure[0] = t;
               } finally {
@@ -211,9 +212,9 @@ class KindsTest {
       return new Quota(group, false);
     }
 
-    void enter() throws Exception {
+    void enter(Path other) throws Exception {
       String tid = Path.of("/proc/thread-self").toRealPath().getFileName().toString();
-      Files.writeString(group.resolve(v1 ? "tasks" : "cgroup.threads"), tid);
+      Files.writeString(other.resolve(v1 ? "tasks" : "cgroup.threads"), tid);
     }
 
     long throttledNanos() throws Exception {
