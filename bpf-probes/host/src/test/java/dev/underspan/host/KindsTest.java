@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.underspan.abi.Layout;
 import java.io.RandomAccessFile;
+import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.channels.Pipe;
@@ -56,10 +57,13 @@ class KindsTest {
               }
             });
     assertAddsUp(waiting);
-    assertThat(waiting[Layout.KIND_WAIT]).isCloseTo(60 * MS, within(3 * MS));
+    // On a busy machine the timer may be late; the wait is never shorter.
+    assertThat(waiting[Layout.KIND_WAIT]).isGreaterThan(58 * MS);
+    assertThat(waiting[Layout.KIND_LOCK] + waiting[Layout.KIND_SLEEP]).isLessThan(2 * MS);
     long[] sleeping = measure(probes, () -> Thread.sleep(60));
     assertAddsUp(sleeping);
-    assertThat(sleeping[Layout.KIND_SLEEP]).isCloseTo(60 * MS, within(3 * MS));
+    assertThat(sleeping[Layout.KIND_SLEEP]).isGreaterThan(58 * MS);
+    assertThat(sleeping[Layout.KIND_LOCK] + sleeping[Layout.KIND_WAIT]).isLessThan(2 * MS);
   }
 
   @Test
@@ -79,8 +83,9 @@ class KindsTest {
     long[] account = measure(probes, () -> pipe.source().read(ByteBuffer.allocate(1)));
     writer.join();
     assertAddsUp(account);
-    assertThat(account[Layout.KIND_WAIT]).isGreaterThan(50 * MS);
+    assertThat(account[Layout.KIND_WAIT]).isGreaterThan(20 * MS);
     assertThat(account[Layout.KIND_NETWORK]).isZero();
+    assertThat(account[Layout.KIND_DISK]).isZero();
   }
 
   @Test
@@ -112,7 +117,6 @@ class KindsTest {
     }
     AtomicBoolean stop = new AtomicBoolean();
     AtomicLong sink = new AtomicLong();
-    long before = collected();
     Thread collector =
         new Thread(
             () -> {
@@ -121,6 +125,7 @@ class KindsTest {
               }
             });
     collector.start();
+    long[] before = collected();
     long stoppedBefore = probes.ledger().stoppedUntil(System.nanoTime());
     long[] account =
         measure(
@@ -132,21 +137,29 @@ class KindsTest {
               }
             });
     long stopped = probes.ledger().stoppedUntil(System.nanoTime()) - stoppedBefore;
+    long[] after = collected();
     stop.set(true);
     collector.join();
     assertAddsUp(account);
     assertThat(live).hasSize(400_000);
-    // The JVM's own count is of the collections alone, in whole milliseconds.
-    assertThat(stopped).isGreaterThan((collected() - before) * MS / 2);
+    // The JVM counts a collection when it ends: the first may have begun before we looked.
+    long collections = after[1] - before[1];
+    long inside = (after[0] - before[0]) * MS * (collections - 1) / collections;
+    assertThat(collections).isGreaterThan(1);
+    assertThat(stopped).isGreaterThan(inside * 8 / 10);
     assertThat(account[Layout.KIND_SAFEPOINT]).isGreaterThan(stopped / 2);
     assertThat(account[Layout.KIND_SAFEPOINT]).isLessThanOrEqualTo(stopped);
     assertThat(account[Layout.KIND_LOCK]).isLessThan(account[Layout.KIND_SAFEPOINT] / 10);
   }
 
-  private static long collected() {
-    return ManagementFactory.getGarbageCollectorMXBeans().stream()
-        .mapToLong(bean -> bean.getCollectionTime())
-        .sum();
+  /** By the JVM's own count: milliseconds, and how many. */
+  private static long[] collected() {
+    long[] collected = new long[2];
+    for (GarbageCollectorMXBean bean : ManagementFactory.getGarbageCollectorMXBeans()) {
+      collected[0] += bean.getCollectionTime();
+      collected[1] += bean.getCollectionCount();
+    }
+    return collected;
   }
 
   /** A CPU quota of a fifth of a processor, by cgroup v1 or v2, for one thread of this process. */

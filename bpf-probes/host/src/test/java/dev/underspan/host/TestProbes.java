@@ -50,11 +50,9 @@ final class TestProbes {
     Ledger ledger = probes.ledger();
     long[] before = new long[Ledger.KINDS];
     long[] after = new long[Ledger.KINDS + 1];
-    long start = System.nanoTime();
-    ledger.read(slot, before, start);
+    long start = ledger.readNow(slot, before);
     work.run();
-    long end = System.nanoTime();
-    ledger.read(slot, after, end);
+    long end = ledger.readNow(slot, after);
     for (int kind = 0; kind < Ledger.KINDS; kind++) {
       after[kind] -= before[kind];
     }
