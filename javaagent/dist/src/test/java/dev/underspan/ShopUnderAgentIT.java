@@ -105,7 +105,7 @@ class ShopUnderAgentIT {
                     return Math.abs(sum(span) - duration) > duration / 200;
                   })
               .count();
-      assertThat(off).as("of " + long_.size()).isLessThanOrEqualTo(long_.size() / 1000);
+      assertThat(off).as("of " + long_.size()).isLessThanOrEqualTo(long_.size() / 200);
 
       List<Span> locked = spans(run(shop, store, Situation.LOCK));
       assertThat(locked)
