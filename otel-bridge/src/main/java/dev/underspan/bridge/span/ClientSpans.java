@@ -1,21 +1,5 @@
 package dev.underspan.bridge.span;
 
-import static io.opentelemetry.semconv.DbAttributes.DB_NAMESPACE;
-import static io.opentelemetry.semconv.DbAttributes.DB_OPERATION_NAME;
-import static io.opentelemetry.semconv.DbAttributes.DB_QUERY_SUMMARY;
-import static io.opentelemetry.semconv.DbAttributes.DB_QUERY_TEXT;
-import static io.opentelemetry.semconv.DbAttributes.DB_RESPONSE_STATUS_CODE;
-import static io.opentelemetry.semconv.DbAttributes.DB_SYSTEM_NAME;
-import static io.opentelemetry.semconv.ErrorAttributes.ERROR_TYPE;
-import static io.opentelemetry.semconv.HttpAttributes.HTTP_REQUEST_METHOD;
-import static io.opentelemetry.semconv.HttpAttributes.HTTP_RESPONSE_STATUS_CODE;
-import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PEER_ADDRESS;
-import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PEER_PORT;
-import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PROTOCOL_VERSION;
-import static io.opentelemetry.semconv.ServerAttributes.SERVER_ADDRESS;
-import static io.opentelemetry.semconv.ServerAttributes.SERVER_PORT;
-import static io.opentelemetry.semconv.UrlAttributes.URL_FULL;
-
 import dev.underspan.abi.Layout;
 import dev.underspan.bridge.activity.Budget;
 import dev.underspan.bridge.clock.EpochClock;
@@ -27,7 +11,6 @@ import io.opentelemetry.api.trace.SpanBuilder;
 import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.SpanId;
 import io.opentelemetry.api.trace.SpanKind;
-import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.api.trace.TraceFlags;
 import io.opentelemetry.api.trace.TraceId;
 import io.opentelemetry.api.trace.TraceState;
@@ -69,7 +52,7 @@ public final class ClientSpans implements Consumer<ClientCall> {
     }
     SpanBuilder builder =
         tracer
-            .spanBuilder(name(call))
+            .spanBuilder(CallAttributes.name(call))
             .setSpanKind(SpanKind.CLIENT)
             .setStartTimestamp(clock.epochNanos(call.startNs()), TimeUnit.NANOSECONDS)
             .setParent(parent == null ? Context.root() : Context.root().with(wrap(parent)));
@@ -77,7 +60,7 @@ public final class ClientSpans implements Consumer<ClientCall> {
     Span span = builder.startSpan();
     ids.next(0);
     if (span.isRecording()) {
-      describe(span, call);
+      CallAttributes.describe(span, call);
       budget(span, call);
     }
     span.end(clock.epochNanos(call.endNs()), TimeUnit.NANOSECONDS);
@@ -90,57 +73,6 @@ public final class ClientSpans implements Consumer<ClientCall> {
             SpanId.fromLong(head.spanId()),
             TraceFlags.fromByte((byte) head.flags()),
             TraceState.getDefault()));
-  }
-
-  private static String name(ClientCall call) {
-    if (call.details() instanceof ClientCall.Sql sql) {
-      String operation = sql.operation();
-      if (operation != null) {
-        return sql.target() == null ? operation : operation + " " + sql.target();
-      }
-      return sql.database() == null ? "postgresql" : sql.database();
-    }
-    return ((ClientCall.Http) call.details()).method();
-  }
-
-  private static void describe(Span span, ClientCall call) {
-    ConnectionInfo connection = call.connection();
-    span.setAttribute(NETWORK_PEER_ADDRESS, connection.remoteAddress());
-    span.setAttribute(NETWORK_PEER_PORT, (long) connection.remotePort());
-    if (call.details() instanceof ClientCall.Http http) {
-      String authority =
-          http.host() == null
-              ? Authority.of(connection.remoteAddress(), connection.remotePort())
-              : http.host();
-      span.setAttribute(SERVER_ADDRESS, Authority.host(authority));
-      span.setAttribute(SERVER_PORT, (long) connection.remotePort());
-      span.setAttribute(HTTP_REQUEST_METHOD, http.method());
-      span.setAttribute(
-          URL_FULL,
-          http.target().startsWith("/") ? "http://" + authority + http.target() : http.target());
-      if (!http.version().isEmpty()) {
-        span.setAttribute(NETWORK_PROTOCOL_VERSION, http.version());
-      }
-      if (http.statusCode() > 0) {
-        span.setAttribute(HTTP_RESPONSE_STATUS_CODE, (long) http.statusCode());
-      }
-    } else if (call.details() instanceof ClientCall.Sql sql) {
-      span.setAttribute(DB_SYSTEM_NAME, "postgresql");
-      span.setAttribute(SERVER_ADDRESS, connection.remoteAddress());
-      span.setAttribute(SERVER_PORT, (long) connection.remotePort());
-      span.setAttribute(DB_NAMESPACE, sql.database());
-      span.setAttribute(DB_OPERATION_NAME, sql.operation());
-      if (!sql.sanitised().isEmpty()) {
-        span.setAttribute(DB_QUERY_TEXT, sql.sanitised());
-        span.setAttribute(DB_QUERY_SUMMARY, name(call));
-      }
-      span.setAttribute(DB_RESPONSE_STATUS_CODE, sql.sqlState());
-    }
-    String error = call.errorType();
-    if (error != null) {
-      span.setAttribute(ERROR_TYPE, error);
-      span.setStatus(StatusCode.ERROR);
-    }
   }
 
   private static void budget(Span span, ClientCall call) {

@@ -75,8 +75,9 @@ public record ClientCall(
       implements Details {}
 
   /**
-   * A PostgreSQL statement.
+   * A statement of a SQL database.
    *
+   * @param system {@code db.system.name} of OpenTelemetry's conventions, e.g. {@code postgresql}
    * @param text statement as sent, at most 8 KiB; empty if it was prepared before we watched
    * @param textTruncated true if {@code text} is not the whole statement
    * @param sanitised {@code text} without literals and comments
@@ -84,9 +85,11 @@ public record ClientCall(
    * @param target main table as written; null if not simply found
    * @param database from the startup message; null if it was not seen
    * @param user from the startup message; null if it was not seen
-   * @param sqlState SQLSTATE of the error response; null if none was seen
+   * @param responseCode the error's code as the database gives it (PostgreSQL: SQLSTATE); null if
+   *     none was seen
    */
   public record Sql(
+      String system,
       String text,
       boolean textTruncated,
       String sanitised,
@@ -94,11 +97,6 @@ public record ClientCall(
       @Nullable String target,
       @Nullable String database,
       @Nullable String user,
-      @Nullable String sqlState)
+      @Nullable String responseCode)
       implements Details {}
-
-  /** {@code http} or {@code postgresql}. */
-  public String protocol() {
-    return details instanceof Http ? "http" : "postgresql";
-  }
 }

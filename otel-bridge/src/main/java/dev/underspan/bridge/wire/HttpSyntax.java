@@ -18,12 +18,6 @@ final class HttpSyntax {
     return detect(data, length) == Match.YES;
   }
 
-  enum Match {
-    NO,
-    MAYBE,
-    YES
-  }
-
   static Match detect(byte[] data, int length) {
     if (length == 0) {
       return Match.MAYBE;

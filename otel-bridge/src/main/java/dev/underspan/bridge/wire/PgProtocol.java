@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * with one ReadyForQuery, and within it every Execute in order.
  */
 final class PgProtocol implements Protocol {
+  private static final String SYSTEM = "postgresql";
   private static final int MAX_IN_FLIGHT = 64;
   private static final int MAX_STATEMENTS = 256;
   private static final int MAX_PORTALS = 64;
@@ -149,7 +150,7 @@ final class PgProtocol implements Protocol {
             endNs,
             error,
             complete,
-            new ClientCall.Sql("", true, "", tag, null, database, user, sqlState));
+            new ClientCall.Sql(SYSTEM, "", true, "", tag, null, database, user, sqlState));
         return;
       }
       SqlSummary summary = s.summary();
@@ -159,6 +160,7 @@ final class PgProtocol implements Protocol {
           error,
           complete,
           new ClientCall.Sql(
+              SYSTEM,
               s.text,
               s.cut,
               summary.sanitised(),
@@ -324,8 +326,7 @@ final class PgProtocol implements Protocol {
 
     void next() {
       if (isLost()
-          && PgSyntax.frontend(chunk.data, chunk.captured(), chunk.hole() == 0)
-              == HttpSyntax.Match.YES) {
+          && PgSyntax.frontend(chunk.data, chunk.captured(), chunk.hole() == 0) == Match.YES) {
         counters.resynchronised.increment();
         reset();
       }

@@ -22,48 +22,46 @@ final class PgSyntax {
   }
 
   /** Do the bytes begin with one of the messages that open a connection? */
-  static HttpSyntax.Match startup(byte[] data, int length) {
+  static Match startup(byte[] data, int length) {
     if ((length >= 1 && data[0] != 0) || (length >= 2 && data[1] != 0)) {
-      return HttpSyntax.Match.NO;
+      return Match.NO;
     }
     if (length < 8) {
-      return HttpSyntax.Match.MAYBE;
+      return Match.MAYBE;
     }
     int size = int32(data, 0);
     int code = int32(data, 4);
     boolean request = size == 8 && (code == SSL_REQUEST || code == GSS_REQUEST);
     boolean cancel = code == CANCEL_REQUEST && size >= 16;
     boolean startup = code >>> 16 == 3 && (code & 0xffff) < 100 && size >= 9 && size <= MAX_STARTUP;
-    return request || cancel || startup ? HttpSyntax.Match.YES : HttpSyntax.Match.NO;
+    return request || cancel || startup ? Match.YES : Match.NO;
   }
 
   /** Are the bytes a run of whole frontend messages, as far as they were captured? */
-  static HttpSyntax.Match frontend(byte[] data, int length, boolean whole) {
+  static Match frontend(byte[] data, int length, boolean whole) {
     int at = 0;
     while (at < length) {
       int left = length - at;
       if (left >= 5) {
         long size = int32(data, at + 1);
         if (size > PLAUSIBLE_LENGTH || !frontendHeader(data[at], size - 4)) {
-          return HttpSyntax.Match.NO;
+          return Match.NO;
         }
         if (left > 5 && !plausibleBody(data, at, (int) Math.min(left, size + 1), size + 1)) {
-          return HttpSyntax.Match.NO;
+          return Match.NO;
         }
         if (size + 1 >= left) {
-          return HttpSyntax.Match.YES;
+          return Match.YES;
         }
         at += (int) size + 1;
       } else if (at > 0) {
-        return frontendType(data[at]) ? HttpSyntax.Match.YES : HttpSyntax.Match.NO;
+        return frontendType(data[at]) ? Match.YES : Match.NO;
       } else {
         boolean small = left < 2 || data[1] == 0;
-        return whole && small && frontendType(data[0])
-            ? HttpSyntax.Match.MAYBE
-            : HttpSyntax.Match.NO;
+        return whole && small && frontendType(data[0]) ? Match.MAYBE : Match.NO;
       }
     }
-    return length == 0 ? HttpSyntax.Match.MAYBE : HttpSyntax.Match.YES;
+    return length == 0 ? Match.MAYBE : Match.YES;
   }
 
   private static boolean plausibleBody(byte[] data, int at, int seen, long size) {

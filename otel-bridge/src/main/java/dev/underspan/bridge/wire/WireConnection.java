@@ -8,10 +8,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Reads the calls a client makes on one TCP connection out of what its socket carried.
  *
- * <p>The protocol is found by the first bytes sent, never by port: HTTP/1.x (RFC 9112) or
- * PostgreSQL (PostgreSQL documentation, chapter "Frontend/Backend Protocol"). Chunks must come in
- * the order in which they happened. Memory is bounded whatever the bytes are, and no bytes make it
- * throw. Not thread-safe.
+ * <p>The protocol is found by the first bytes sent, never by port, see {@link KnownProtocol}.
+ * Chunks must come in the order in which they happened. Memory is bounded whatever the bytes are,
+ * and no bytes make it throw. Not thread-safe.
  */
 public final class WireConnection {
   private static final int MAX_TRIES = 16;
@@ -140,27 +139,17 @@ public final class WireConnection {
       end();
       return;
     }
-    boolean midway = info.joinedMidway() || tries > 0;
-    HttpSyntax.Match http = HttpSyntax.detect(data, length);
-    HttpSyntax.Match startup = PgSyntax.startup(data, length);
-    HttpSyntax.Match frontend =
-        midway ? PgSyntax.frontend(data, length, whole) : HttpSyntax.Match.NO;
-    Protocol found = null;
-    if (http == HttpSyntax.Match.YES) {
-      found = new HttpProtocol(Protocol.Role.CLIENT, sink, counters);
-    } else if (startup == HttpSyntax.Match.YES) {
-      found = new PgProtocol(Protocol.Role.CLIENT, false, sink, counters);
-    } else if (frontend == HttpSyntax.Match.YES) {
-      found = new PgProtocol(Protocol.Role.CLIENT, true, sink, counters);
+    KnownProtocol.Opening opening =
+        new KnownProtocol.Opening(data, length, whole, info.joinedMidway() || tries > 0);
+    boolean maybe = false;
+    for (KnownProtocol known : KnownProtocol.values()) {
+      Match match = known.match(opening);
+      if (match == Match.YES) {
+        start(known.reader(opening, sink, counters), chunk);
+        return;
+      }
+      maybe |= match == Match.MAYBE;
     }
-    if (found != null) {
-      start(found, chunk);
-      return;
-    }
-    boolean maybe =
-        http == HttpSyntax.Match.MAYBE
-            || startup == HttpSyntax.Match.MAYBE
-            || frontend == HttpSyntax.Match.MAYBE;
     if (maybe && whole && length <= MAX_HELD) {
       held.add(chunk.copy());
     } else {

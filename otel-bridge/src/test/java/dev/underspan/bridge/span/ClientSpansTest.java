@@ -22,6 +22,7 @@ class ClientSpansTest {
       new ClientCall.Http("GET", "/a?b=c", false, "shop:8080", "1.1", 200, null);
   private static final ClientCall.Sql SELECT =
       new ClientCall.Sql(
+          "postgresql",
           "select * from item where id=7",
           false,
           "select * from item where id=?",
@@ -178,7 +179,8 @@ class ClientSpansTest {
   void sqlError() {
     Call call =
         new Call(
-            new ClientCall.Sql("insert", false, "insert", "INSERT", null, null, null, "23505"));
+            new ClientCall.Sql(
+                "postgresql", "insert", false, "insert", "INSERT", null, null, null, "23505"));
     call.error = "23505";
     SpanData span = call.send();
     assertThat(span.getName()).isEqualTo("INSERT");
@@ -191,7 +193,8 @@ class ClientSpansTest {
 
   @Test
   void sqlOfAnUnseenStatement() {
-    ClientCall.Sql unseen = new ClientCall.Sql("", true, "", null, null, "shop", null, null);
+    ClientCall.Sql unseen =
+        new ClientCall.Sql("postgresql", "", true, "", null, null, "shop", null, null);
     SpanData span = new Call(unseen).send();
     assertThat(span.getName()).isEqualTo("shop");
     assertThat(Sdk.attributes(span)).doesNotContainKeys("db.query.text", "db.query.summary");

@@ -16,7 +16,6 @@ class HttpProtocolTest {
   void simpleGet() {
     Feed feed = Feed.fresh().out(GET).in(OK);
     ClientCall call = feed.only();
-    assertThat(call.protocol()).isEqualTo("http");
     assertThat(call.details())
         .isEqualTo(new ClientCall.Http("GET", "/a?b=c", false, "h:80", "1.1", 200, null));
     assertThat(call.startNs()).isEqualTo(1010);

@@ -59,10 +59,10 @@ class PgProtocolTest {
     assertThat(feed.calls).isEmpty();
     feed.out(query("SELECT 1")).in(answer("SELECT 1", 1));
     ClientCall call = feed.only();
-    assertThat(call.protocol()).isEqualTo("postgresql");
     assertThat(call.details())
         .isEqualTo(
-            new ClientCall.Sql("SELECT 1", false, "SELECT ?", "SELECT", null, "shop", "app", null));
+            new ClientCall.Sql(
+                "postgresql", "SELECT 1", false, "SELECT ?", "SELECT", null, "shop", "app", null));
     assertThat(call.firstOnConnection()).isTrue();
     assertThat(call.startNs()).isEqualTo(1070);
     assertThat(call.firstByteNs()).isEqualTo(1077);
@@ -384,7 +384,8 @@ class PgProtocolTest {
     feed.out(join(bind("", "S_7"), describe(), execute(""), sync()))
         .in(join(BIND2, done("UPDATE 3"), ready('I')));
     assertThat(Feed.sql(feed.only()))
-        .isEqualTo(new ClientCall.Sql("", true, "", "UPDATE", null, null, null, null));
+        .isEqualTo(
+            new ClientCall.Sql("postgresql", "", true, "", "UPDATE", null, null, null, null));
     feed.out(extended("SELECT 1")).in(answer("SELECT 1", 1));
     assertThat(texts(feed)).containsExactly("", "SELECT 1");
     assertThat(feed.calls.get(0).firstOnConnection()).isFalse();

@@ -1,0 +1,9 @@
+package dev.underspan.bridge.wire;
+
+/** Whether bytes begin a protocol. */
+enum Match {
+  NO,
+  /** Too few to tell. */
+  MAYBE,
+  YES
+}
