@@ -29,6 +29,9 @@ final class CallAttributes {
     if (call.details() instanceof ClientCall.Sql sql) {
       return name(sql);
     }
+    if (call.details() instanceof ClientCall.Command command) {
+      return command.operation() == null ? command.system() : command.operation();
+    }
     return ((ClientCall.Http) call.details()).method();
   }
 
@@ -50,6 +53,8 @@ final class CallAttributes {
       http(span, http, connection);
     } else if (call.details() instanceof ClientCall.Sql sql) {
       sql(span, sql);
+    } else if (call.details() instanceof ClientCall.Command command) {
+      command(span, command);
     }
     String error = call.errorType();
     if (error != null) {
@@ -85,5 +90,15 @@ final class CallAttributes {
       span.setAttribute(DB_QUERY_SUMMARY, name(sql));
     }
     span.setAttribute(DB_RESPONSE_STATUS_CODE, sql.responseCode());
+  }
+
+  private static void command(Span span, ClientCall.Command command) {
+    span.setAttribute(DB_SYSTEM_NAME, command.system());
+    span.setAttribute(DB_NAMESPACE, command.namespace());
+    span.setAttribute(DB_OPERATION_NAME, command.operation());
+    if (!command.text().isEmpty()) {
+      span.setAttribute(DB_QUERY_TEXT, command.text());
+    }
+    span.setAttribute(DB_RESPONSE_STATUS_CODE, command.responseCode());
   }
 }

@@ -31,6 +31,19 @@ enum KnownProtocol {
     }
   },
 
+  /** Redis, RESP2 and RESP3; any command looks like the first. */
+  REDIS {
+    @Override
+    Match match(Opening opening) {
+      return RespSyntax.command(opening.data(), opening.length());
+    }
+
+    @Override
+    Protocol reader(Opening opening, Calls sink, WireCounters counters) {
+      return new RedisProtocol(Protocol.Role.CLIENT, opening.midway(), sink, counters);
+    }
+  },
+
   /** PostgreSQL, first seen later. */
   POSTGRESQL_MIDWAY {
     @Override

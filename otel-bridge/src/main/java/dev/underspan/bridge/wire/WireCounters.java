@@ -13,7 +13,10 @@ public final class WireCounters {
   /** Connections that turned to TLS or GSS encryption and are no longer read. */
   public final LongAdder tlsConnections = new LongAdder();
 
-  /** Connections that left HTTP/1 by Upgrade or CONNECT and are no longer read. */
+  /**
+   * Connections that left their protocol and are no longer read: HTTP/1 by Upgrade or CONNECT, a
+   * database's by replication or monitoring.
+   */
   public final LongAdder upgraded = new LongAdder();
 
   /** Connections ignored because the peer connected to us. */

@@ -13,6 +13,7 @@ import static dev.underspan.bridge.wire.Feed.pg;
 import static dev.underspan.bridge.wire.Feed.query;
 import static dev.underspan.bridge.wire.Feed.ready;
 import static dev.underspan.bridge.wire.Feed.sync;
+import static dev.underspan.bridge.wire.RedisProtocolTest.command;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
@@ -21,7 +22,7 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The same exchange however it is cut, and bytes that are no exchange at all. */
 class WireRandomTest {
@@ -35,37 +36,78 @@ class WireRandomTest {
     }
   }
 
-  private static List<Turn> exchange(boolean http) {
+  private enum Kind {
+    HTTP(3),
+    POSTGRESQL(4),
+    REDIS(7);
+
+    final int calls;
+
+    Kind(int calls) {
+      this.calls = calls;
+    }
+
+    static Kind any(Random random) {
+      return values()[random.nextInt(values().length)];
+    }
+  }
+
+  private static List<Turn> exchange(Kind kind) {
     List<Turn> turns = new ArrayList<>();
-    if (http) {
-      turn(turns, true, bytes("GET /one HTTP/1.1\r\nHost: h\r\nX: " + "x".repeat(60) + "\r\n\r\n"));
-      turn(turns, false, bytes("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n" + "b".repeat(90)));
-      turn(
-          turns,
-          true,
-          bytes("POST /two HTTP/1.1\r\nHost: h\r\nContent-Length: 70\r\n\r\n" + "p".repeat(70)));
-      String chunks = "28\r\n" + "c".repeat(40) + "\r\n28\r\n" + "d".repeat(40) + "\r\n0\r\n\r\n";
-      turn(
-          turns,
-          false,
-          bytes("HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks));
-      turn(turns, true, bytes("HEAD /three HTTP/1.1\r\nHost: h\r\n\r\n"));
-      turn(turns, false, bytes("HTTP/1.1 204 No Content\r\n\r\n"));
-    } else {
-      turn(turns, true, join(new byte[] {0, 0, 0, 18, 0, 3, 0, 0}, bytes("user\0app\0\0")));
-      turn(turns, false, join(pg('R', "\0\0\0\0"), ready('I')));
-      turn(turns, true, query("SELECT 'one' FROM t" + " ".repeat(50)));
-      turn(turns, false, answer("SELECT 9", 9));
-      turn(
-          turns,
-          true,
-          join(parse("", "BEGIN"), bind("", ""), execute(""), extended("UPDATE t SET a = 1")));
-      byte[] begun = join(pg('1', ""), pg('2', ""), done("BEGIN"));
-      turn(turns, false, join(begun, pg('1', ""), error("42P01"), ready('E')));
-      turn(turns, true, join(parse("s", "ROLLBACK"), bind("", "s"), execute(""), sync()));
-      turn(turns, false, join(pg('1', ""), pg('2', ""), done("ROLLBACK"), ready('I')));
+    switch (kind) {
+      case HTTP -> http(turns);
+      case POSTGRESQL -> postgresql(turns);
+      case REDIS -> redis(turns);
     }
     return turns;
+  }
+
+  private static void http(List<Turn> turns) {
+    turn(turns, true, bytes("GET /one HTTP/1.1\r\nHost: h\r\nX: " + "x".repeat(60) + "\r\n\r\n"));
+    turn(turns, false, bytes("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n" + "b".repeat(90)));
+    turn(
+        turns,
+        true,
+        bytes("POST /two HTTP/1.1\r\nHost: h\r\nContent-Length: 70\r\n\r\n" + "p".repeat(70)));
+    String chunks = "28\r\n" + "c".repeat(40) + "\r\n28\r\n" + "d".repeat(40) + "\r\n0\r\n\r\n";
+    turn(
+        turns,
+        false,
+        bytes("HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks));
+    turn(turns, true, bytes("HEAD /three HTTP/1.1\r\nHost: h\r\n\r\n"));
+    turn(turns, false, bytes("HTTP/1.1 204 No Content\r\n\r\n"));
+  }
+
+  private static void postgresql(List<Turn> turns) {
+    turn(turns, true, join(new byte[] {0, 0, 0, 18, 0, 3, 0, 0}, bytes("user\0app\0\0")));
+    turn(turns, false, join(pg('R', "\0\0\0\0"), ready('I')));
+    turn(turns, true, query("SELECT 'one' FROM t" + " ".repeat(50)));
+    turn(turns, false, answer("SELECT 9", 9));
+    turn(
+        turns,
+        true,
+        join(parse("", "BEGIN"), bind("", ""), execute(""), extended("UPDATE t SET a = 1")));
+    byte[] begun = join(pg('1', ""), pg('2', ""), done("BEGIN"));
+    turn(turns, false, join(begun, pg('1', ""), error("42P01"), ready('E')));
+    turn(turns, true, join(parse("s", "ROLLBACK"), bind("", "s"), execute(""), sync()));
+    turn(turns, false, join(pg('1', ""), pg('2', ""), done("ROLLBACK"), ready('I')));
+  }
+
+  private static void redis(List<Turn> turns) {
+    turn(turns, true, command("HELLO", "3", "AUTH", "joe", "secret"));
+    turn(turns, false, bytes("%2\r\n+server\r\n+redis\r\n+proto\r\n:3\r\n"));
+    turn(turns, true, join(command("SELECT", "3"), command("SET", "k", "v".repeat(90))));
+    turn(turns, false, bytes("+OK\r\n+OK\r\n"));
+    turn(turns, true, command("LRANGE", "list", "0", "-1"));
+    String pushed = ">2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n";
+    turn(turns, false, bytes(pushed + "*2\r\n$70\r\n" + "e".repeat(70) + "\r\n*1\r\n_\r\n"));
+    turn(turns, true, command("INCR", "k"));
+    turn(turns, false, bytes("-WRONGTYPE not a number\r\n"));
+    turn(turns, true, command("SUBSCRIBE", "a", "b"));
+    String confirmed = ">3\r\n+subscribe\r\n+a\r\n:1\r\n>3\r\n+subscribe\r\n+b\r\n:2\r\n";
+    turn(turns, false, bytes(confirmed));
+    turn(turns, true, command("GET", "k"));
+    turn(turns, false, bytes("|1\r\n+ttl\r\n:5\r\n$3\r\nxyz\r\n"));
   }
 
   private static void turn(List<Turn> turns, boolean out, byte[] bytes) {
@@ -95,19 +137,19 @@ class WireRandomTest {
     }
   }
 
-  private static String whole(boolean http) {
+  private static String whole(Kind kind) {
     Feed feed = Feed.fresh();
-    exchange(http).forEach(t -> feed(feed, t, 0, t.bytes.length));
+    exchange(kind).forEach(t -> feed(feed, t, 0, t.bytes.length));
     feed.close();
-    assertThat(feed.calls).hasSize(http ? 3 : 4);
+    assertThat(feed.calls).hasSize(kind.calls);
     return outline(feed);
   }
 
   @ParameterizedTest
-  @ValueSource(booleans = {true, false})
-  void everySplitGivesTheSame(boolean http) {
-    String expected = whole(http);
-    List<Turn> turns = exchange(http);
+  @EnumSource(Kind.class)
+  void everySplitGivesTheSame(Kind kind) {
+    String expected = whole(kind);
+    List<Turn> turns = exchange(kind);
     for (int at = 0; at < 400; at++) {
       Feed feed = Feed.fresh();
       for (Turn turn : turns) {
@@ -136,10 +178,10 @@ class WireRandomTest {
   }
 
   @ParameterizedTest
-  @ValueSource(booleans = {true, false})
-  void everyTruncationGivesTheSameOrIsCounted(boolean http) {
-    String expected = whole(http);
-    List<Turn> turns = exchange(http);
+  @EnumSource(Kind.class)
+  void everyTruncationGivesTheSameOrIsCounted(Kind kind) {
+    String expected = whole(kind);
+    List<Turn> turns = exchange(kind);
     int same = 0;
     int total = 0;
     Random random = new Random(43);
@@ -170,7 +212,7 @@ class WireRandomTest {
         boolean flagged = got.contains("Truncated=true") || got.contains("targetTruncated=true");
         assertThat(counted > 0 || flagged).as("round %s\n%s\n%s", i, got, expected).isTrue();
       }
-      assertThat(feed.calls).hasSizeLessThanOrEqualTo(http ? 3 : 4);
+      assertThat(feed.calls).hasSizeLessThanOrEqualTo(kind.calls);
     }
     assertThat(same).isGreaterThan(total / 10);
   }
@@ -181,7 +223,7 @@ class WireRandomTest {
     for (int i = 0; i < 3000; i++) {
       Feed feed = random.nextBoolean() ? Feed.fresh() : Feed.midway();
       feed.capture(random.nextInt(300), random.nextInt(17));
-      List<Turn> turns = exchange(random.nextBoolean());
+      List<Turn> turns = exchange(Kind.any(random));
       for (int j = 0; j < 20; j++) {
         byte[] bytes;
         if (random.nextInt(3) == 0) {
