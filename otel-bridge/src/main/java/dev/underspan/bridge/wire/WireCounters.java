@@ -13,6 +13,9 @@ public final class WireCounters {
   /** Connections that turned to TLS or GSS encryption and are no longer read. */
   public final LongAdder tlsConnections = new LongAdder();
 
+  /** Connections that turned to compression and are no longer read. */
+  public final LongAdder compressedConnections = new LongAdder();
+
   /**
    * Connections that left their protocol and are no longer read: HTTP/1 by Upgrade or CONNECT, a
    * database's by replication or monitoring.
@@ -60,6 +63,8 @@ public final class WireCounters {
         + abandoned
         + ", tlsConnections="
         + tlsConnections
+        + ", compressedConnections="
+        + compressedConnections
         + ", upgraded="
         + upgraded
         + ", serverSide="

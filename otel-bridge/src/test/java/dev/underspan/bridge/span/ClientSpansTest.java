@@ -201,6 +201,31 @@ class ClientSpansTest {
   }
 
   @Test
+  void mariaDbError() {
+    Call call =
+        new Call(
+            new ClientCall.Sql(
+                "mariadb",
+                "insert into t values ('a')",
+                false,
+                "insert into t values (?)",
+                "INSERT",
+                "t",
+                "shop",
+                "joe",
+                "1062"));
+    call.error = "1062";
+    SpanData span = call.send();
+    assertThat(span.getName()).isEqualTo("INSERT t");
+    assertThat(Sdk.attributes(span))
+        .containsEntry("db.system.name", "mariadb")
+        .containsEntry("db.namespace", "shop")
+        .containsEntry("db.query.text", "insert into t values (?)")
+        .containsEntry("db.response.status_code", "1062")
+        .containsEntry("error.type", "1062");
+  }
+
+  @Test
   void redisCommand() {
     Call call = new Call(new ClientCall.Command("redis", "INCR", "INCR ?", "3", "WRONGTYPE"));
     call.error = "WRONGTYPE";

@@ -39,7 +39,8 @@ class WireRandomTest {
   private enum Kind {
     HTTP(3),
     POSTGRESQL(4),
-    REDIS(7);
+    REDIS(7),
+    MYSQL(5);
 
     final int calls;
 
@@ -58,6 +59,7 @@ class WireRandomTest {
       case HTTP -> http(turns);
       case POSTGRESQL -> postgresql(turns);
       case REDIS -> redis(turns);
+      case MYSQL -> mysql(turns);
     }
     return turns;
   }
@@ -108,6 +110,26 @@ class WireRandomTest {
     turn(turns, false, bytes(confirmed));
     turn(turns, true, command("GET", "k"));
     turn(turns, false, bytes("|1\r\n+ttl\r\n:5\r\n$3\r\nxyz\r\n"));
+  }
+
+  private static void mysql(List<Turn> turns) {
+    turn(turns, false, MySqlProtocolTest.greeting("11.4.2-MariaDB", -1));
+    turn(turns, true, MySqlProtocolTest.login(0x88208 | 1));
+    turn(turns, false, MySqlProtocolTest.ok(2, 2));
+    turn(turns, true, MySqlProtocolTest.query("SELECT 'one' FROM t" + " ".repeat(50)));
+    turn(turns, false, MySqlProtocolTest.rows(1, 9, false, 2));
+    turn(turns, true, MySqlProtocolTest.prepare("INSERT INTO t VALUES (?, ?)"));
+    turn(turns, false, MySqlProtocolTest.prepared(7, 0, 2, false));
+    turn(
+        turns,
+        true,
+        join(MySqlProtocolTest.execute(7), MySqlProtocolTest.query("UPDATE t SET a = 1")));
+    turn(turns, false, join(MySqlProtocolTest.ok(1, 2), MySqlProtocolTest.error(1, 1205)));
+    turn(turns, true, MySqlProtocolTest.query("CALL p()"));
+    turn(
+        turns, false, join(MySqlProtocolTest.rows(1, 2, false, 2 | 8), MySqlProtocolTest.ok(7, 2)));
+    turn(turns, true, MySqlProtocolTest.query("SELECT 2"));
+    turn(turns, false, MySqlProtocolTest.rows(1, 1, true, 2));
   }
 
   private static void turn(List<Turn> turns, boolean out, byte[] bytes) {
