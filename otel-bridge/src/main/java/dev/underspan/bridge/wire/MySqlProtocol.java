@@ -24,6 +24,8 @@ final class MySqlProtocol implements Protocol {
   // As much as an OK has before its text.
   private static final int MAX_ANSWER = 32;
   private static final String OTHER = "_OTHER";
+  // Packets went by unseen.
+  private static final int ANY_SEQUENCE = -1;
   // MariaDB: the statement that was prepared last.
   private static final int LAST_PREPARED = -1;
   // MariaDB: an error that only tells how far the statement is.
@@ -446,7 +448,9 @@ final class MySqlProtocol implements Protocol {
     @Override
     void framesLost() {
       early = null;
-      target = null;
+      if (target != null) {
+        target.sequence = ANY_SEQUENCE;
+      }
     }
 
     @Override
@@ -478,7 +482,9 @@ final class MySqlProtocol implements Protocol {
       if (target == null) {
         return 0;
       }
-      if (sequence != (target.sequence + 1 & 0xff) && target.step != Step.FILE) {
+      if (target.sequence != ANY_SEQUENCE
+          && sequence != (target.sequence + 1 & 0xff)
+          && target.step != Step.FILE) {
         if (target.step != Step.FIRST || sequence != (lastSequence + 1 & 0xff)) {
           return INVALID;
         }

@@ -354,6 +354,13 @@ class MySqlProtocolTest {
     assertThat(feed.only().bytesOut()).isEqualTo(2L * full + 5 + 12);
     assertThat(Feed.sql(feed.only()).sanitised()).isEqualTo("INSERT INTO t VALUES (?");
     assertThat(Feed.sql(feed.only()).textTruncated()).isTrue();
+    // The second header among unseen bytes, so that the answer's number is not known.
+    byte[] split = join(packet(0, big), packet(1, "xxx')"));
+    int middle = split.length - 9_000;
+    Feed holes = connected().capture(100, 0).out(Arrays.copyOf(split, middle));
+    holes.out(Arrays.copyOfRange(split, middle, split.length)).in(ok(2, 2));
+    assertThat(holes.only().bytesOut()).isEqualTo(split.length);
+    assertThat(holes.counters.parseErrors.sum()).isZero();
     // A row whose first packet looks like an end, and whose second like an error.
     big[0] = (byte) 0xfe;
     feed.out(query("SELECT a FROM t")).in(join(packet(1, "\1"), column(2)));

@@ -1,0 +1,126 @@
+package dev.underspan.bridge.wire;
+
+import java.io.File;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/** A database of this machine, started for a test on a free port with a directory of its own. */
+final class LocalServer implements AutoCloseable {
+  private final Path directory;
+  private final Process process;
+  final int port;
+
+  private LocalServer(Path directory, Process process, int port) {
+    this.directory = directory;
+    this.process = process;
+    this.port = port;
+  }
+
+  static LocalServer redis() throws IOException, InterruptedException {
+    Path directory = Files.createTempDirectory("underspan-redis");
+    int port = freePort();
+    List<String> command = new ArrayList<>(List.of(find("redis-server")));
+    command.addAll(List.of("--port", "" + port, "--bind", "127.0.0.1", "--save", ""));
+    command.addAll(List.of("--dir", directory.toString(), "--appendonly", "no"));
+    return start(directory, command, port);
+  }
+
+  static LocalServer mariaDb() throws IOException, InterruptedException {
+    String server = find("mariadbd");
+    String install = find("mariadb-install-db");
+    Path directory = Files.createTempDirectory("underspan-mariadb");
+    String data = "--datadir=" + directory.resolve("data");
+    List<String> prepare = new ArrayList<>(List.of(install, "--no-defaults", data));
+    prepare.addAll(List.of("--auth-root-authentication-method=normal", "--skip-test-db"));
+    prepare.addAll(asRoot());
+    if (run(directory, prepare).waitFor() != 0) {
+      throw new AssertionError("mariadb-install-db: " + log(directory));
+    }
+    int port = freePort();
+    List<String> command = new ArrayList<>(List.of(server, "--no-defaults", data));
+    command.addAll(List.of("--port=" + port, "--bind-address=127.0.0.1", "--local-infile=1"));
+    command.addAll(List.of("--socket=" + directory.resolve("s"), "--skip-name-resolve"));
+    command.addAll(List.of("--innodb-buffer-pool-size=16M", "--max-allowed-packet=64M"));
+    command.add("--innodb-flush-log-at-trx-commit=0");
+    command.addAll(asRoot());
+    return start(directory, command, port);
+  }
+
+  /** MariaDB does not run as root unless told to. */
+  private static List<String> asRoot() {
+    return "root".equals(System.getProperty("user.name")) ? List.of("--user=root") : List.of();
+  }
+
+  private static String find(String program) {
+    List<String> places = new ArrayList<>(List.of("/usr/sbin", "/usr/local/sbin"));
+    places.addAll(List.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator)));
+    for (String place : places) {
+      Path path = Path.of(place, program);
+      if (Files.isExecutable(path)) {
+        return path.toString();
+      }
+    }
+    throw new AssertionError(program + " is not installed: run make setup");
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  private static Process run(Path directory, List<String> command) throws IOException {
+    return new ProcessBuilder(command)
+        .directory(directory.toFile())
+        .redirectErrorStream(true)
+        .redirectOutput(ProcessBuilder.Redirect.appendTo(directory.resolve("log").toFile()))
+        .start();
+  }
+
+  private static String log(Path directory) throws IOException {
+    return Files.readString(directory.resolve("log"));
+  }
+
+  private static LocalServer start(Path directory, List<String> command, int port)
+      throws IOException, InterruptedException {
+    LocalServer server = new LocalServer(directory, run(directory, command), port);
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    while (server.process.isAlive() && System.nanoTime() < deadline) {
+      try {
+        new Socket(InetAddress.getLoopbackAddress(), port).close();
+        return server;
+      } catch (IOException e) {
+        Thread.sleep(20);
+      }
+    }
+    String log = log(directory);
+    server.close();
+    throw new AssertionError(command.get(0) + " did not start: " + log);
+  }
+
+  @Override
+  public void close() throws IOException {
+    process.destroy();
+    try {
+      if (!process.waitFor(10, TimeUnit.SECONDS)) {
+        process.destroyForcibly();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    try (Stream<Path> files = Files.walk(directory)) {
+      for (Path path : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(path);
+      }
+    }
+  }
+}
