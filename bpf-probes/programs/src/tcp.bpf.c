@@ -219,6 +219,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	__u64 id, now, begin_ns = 0;
 	struct connection *conn;
 	struct thread_ref *ref;
+	struct task_struct *task;
 	struct tcp_sock *tcp;
 	struct slot *slot = NULL;
 	__u32 tid, index = LEDGER_NO_SLOT, total, readable, rtt_us, retransmits;
@@ -235,7 +236,8 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	if (!tcp)
 		return 0;
 	tid = (__u32)id;
-	ref = thread_ref_of(tid);
+	task = bpf_get_current_task_btf();
+	ref = thread_ref_of(task);
 	if (ref && ref->agent)
 		return 0;
 	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -253,7 +255,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	rtt_us = tcp->srtt_us >> 3;
 	retransmits = tcp->total_retrans;
 
-	slot = enrol_thread(tid, false, KIND_CPU, &index);
+	slot = enrol_thread(task, false, KIND_CPU, &index);
 	if (type == EVENT_SENT) {
 		/* When the latest segment left: the call's own, unless it was only queued. */
 		begin_ns = tcp->tcp_wstamp_ns;
@@ -302,7 +304,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	}
 	conn->last_direction = type;
 	COUNT(events_seen);
-	user = user_buffer(bpf_get_current_task_btf(), &readable);
+	user = user_buffer(task, &readable);
 	if (!user)
 		COUNT(payload_unreadable);
 
@@ -351,7 +353,7 @@ static __always_inline int on_state(struct sock *sk, int old_state, int new_stat
 	}
 	now = bpf_ktime_get_ns();
 	if (new_state == TCP_SYN_SENT) {
-		ref = thread_ref_of((__u32)bpf_get_current_pid_tgid());
+		ref = thread_ref_of(bpf_get_current_task_btf());
 		conn->role = ref && ref->agent ? ROLE_AGENT : ROLE_CLIENT;
 		conn->connect_ns = now;
 	} else if (new_state == TCP_LISTEN) {

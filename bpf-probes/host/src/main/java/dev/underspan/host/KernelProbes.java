@@ -82,8 +82,7 @@ public final class KernelProbes implements AutoCloseable {
     if (slots < 1 || slots > MAX_SLOTS) {
       throw ProbeException.of("the ledger can have 1 to " + MAX_SLOTS + " slots, not " + slots);
     }
-    Map<String, Integer> sizes =
-        Map.of("events", ringBytes, "ledger", slots, "free_slots", slots, "threads", 2 * slots);
+    Map<String, Integer> sizes = Map.of("events", ringBytes, "ledger", slots, "free_slots", slots);
     ProbeException socketsMissing = null;
     LightSkeleton skeleton;
     try {

@@ -7,14 +7,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.underspan.abi.Layout;
+import dev.underspan.abi.Ledger;
 import java.io.RandomAccessFile;
-import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.ByteBuffer;
 import java.nio.channels.Pipe;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -28,6 +30,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Time of known kinds, without any hint from Java. */
 @NullUnmarked
 class KindsTest {
+  private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
+
   private static KernelProbes probes;
 
   @TempDir Path directory;
@@ -108,11 +112,11 @@ class KindsTest {
     }
   }
 
-  /** Threads that would run, wait for a monitor or park while the JVM stands still. */
+  /** A thread that would run while the JVM stands still, against the JVM's own log of its stops. */
   @Test
   void stopsOfTheJvmAreNeitherLockNorProcessor() throws Exception {
     List<byte[]> live = new ArrayList<>();
-    for (int i = 0; i < 400_000; i++) {
+    for (int i = 0; i < 200_000; i++) {
       live.add(new byte[64]);
     }
     AtomicBoolean stop = new AtomicBoolean();
@@ -124,42 +128,39 @@ class KindsTest {
                 System.gc();
               }
             });
-    collector.start();
-    long[] before = collected();
-    long stoppedBefore = probes.ledger().stoppedUntil(System.nanoTime());
-    long[] account =
-        measure(
-            probes,
-            () -> {
-              long end = System.nanoTime() + 600 * MS;
-              while (System.nanoTime() < end) {
-                sink.incrementAndGet();
-              }
-            });
-    long stopped = probes.ledger().stoppedUntil(System.nanoTime()) - stoppedBefore;
-    long[] after = collected();
-    stop.set(true);
-    collector.join();
-    assertAddsUp(account);
-    assertThat(live).hasSize(400_000);
-    // The JVM counts a collection when it ends: the first may have begun before we looked.
-    long collections = after[1] - before[1];
-    long inside = (after[0] - before[0]) * MS * (collections - 1) / collections;
-    assertThat(collections).isGreaterThan(1);
-    assertThat(stopped).isGreaterThan(inside * 8 / 10);
-    assertThat(account[Layout.KIND_SAFEPOINT]).isGreaterThan(stopped / 2);
-    assertThat(account[Layout.KIND_SAFEPOINT]).isLessThanOrEqualTo(stopped);
-    assertThat(account[Layout.KIND_LOCK]).isLessThan(account[Layout.KIND_SAFEPOINT] / 10);
-  }
-
-  /** By the JVM's own count: milliseconds, and how many. */
-  private static long[] collected() {
-    long[] collected = new long[2];
-    for (GarbageCollectorMXBean bean : ManagementFactory.getGarbageCollectorMXBeans()) {
-      collected[0] += bean.getCollectionTime();
-      collected[1] += bean.getCollectionCount();
+    long[] account;
+    long wall;
+    long stopped;
+    try (SafepointLog log = new SafepointLog(directory.resolve("safepoints"))) {
+      collector.start();
+      account =
+          measure(
+              probes,
+              () -> {
+                long end = System.nanoTime() + 600 * MS;
+                while (System.nanoTime() < end) {
+                  sink.incrementAndGet();
+                }
+              });
+      stop.set(true);
+      collector.join();
+      wall = account[Ledger.KINDS];
+      long begin = account[Ledger.KINDS + 1];
+      stopped = log.stopped(begin, begin + wall);
     }
-    return collected;
+    assertAddsUp(account);
+    assertThat(live).hasSize(200_000);
+    assertThat(stopped).isGreaterThan(100 * MS);
+    // Until the stop reaches it the thread runs, and after it, it waits for a processor.
+    long held =
+        account[Layout.KIND_SAFEPOINT] + account[Layout.KIND_CPU] + account[Layout.KIND_RUN_QUEUE];
+    assertThat(held)
+        .as("%s stopped %d of %d", Arrays.toString(account), stopped, wall)
+        .isGreaterThan(wall - wall / 50);
+    assertThat(account[Layout.KIND_SAFEPOINT])
+        .isBetween(stopped * 9 / 10, stopped + Math.max(MS, stopped / 100));
+    // Handshakes with the JVM are waits on a futex too, without a stop.
+    assertThat(account[Layout.KIND_LOCK]).isLessThan(wall / 50);
   }
 
   /** A CPU quota of a fifth of a processor, by cgroup v1 or v2, for one thread of this process. */
@@ -170,12 +171,14 @@ class KindsTest {
     long[][] account = new long[1][];
     Throwable[] failure = new Throwable[1];
     long[] throttled = new long[1];
+    long[] processor = new long[1];
     Thread spinner =
         new Thread(
             () -> {
               try {
                 quota.enter(quota.group());
                 long before = quota.throttledNanos();
+                long processorBefore = THREADS.getCurrentThreadCpuTime();
                 account[0] =
                     measure(
                         probes,
@@ -185,6 +188,7 @@ class KindsTest {
                             Thread.onSpinWait();
                           }
                         });
+                processor[0] = THREADS.getCurrentThreadCpuTime() - processorBefore;
                 throttled[0] = quota.throttledNanos() - before;
                 quota.enter(quota.group().getParent());
               } catch (Throwable t) {
@@ -203,6 +207,10 @@ class KindsTest {
     assertThat(account[0][Layout.KIND_THROTTLED]).isCloseTo(throttled[0], within(25 * MS));
     assertThat(account[0][Layout.KIND_THROTTLED]).isGreaterThan(500 * MS);
     assertThat(account[0][Layout.KIND_CPU]).isBetween(120 * MS, 320 * MS);
+    // CLOCK_THREAD_CPUTIME_ID is exact at any moment.
+    assertThat(account[0][Layout.KIND_CPU]).isCloseTo(processor[0], within(2 * MS));
+    assertThat(account[0][Layout.KIND_THROTTLED] + account[0][Layout.KIND_RUN_QUEUE])
+        .isCloseTo(account[0][Ledger.KINDS] - processor[0], within(4 * MS));
   }
 
   /** A cgroup that allows 20 ms in each 100. */

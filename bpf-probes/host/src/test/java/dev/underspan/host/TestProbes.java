@@ -43,13 +43,16 @@ final class TestProbes {
     void run() throws Exception;
   }
 
-  /** What the ledger says of a piece of work on the calling thread; wall time at index KINDS. */
+  /**
+   * What the ledger says of a piece of work on the calling thread; wall time at index KINDS, its
+   * begin behind.
+   */
   static long[] measure(KernelProbes probes, Work work) throws Exception {
     int slot = probes.enrol(false);
     assertThat(slot).isNotNegative();
     Ledger ledger = probes.ledger();
     long[] before = new long[Ledger.KINDS];
-    long[] after = new long[Ledger.KINDS + 1];
+    long[] after = new long[Ledger.KINDS + 2];
     long start = ledger.readNow(slot, before);
     work.run();
     long end = ledger.readNow(slot, after);
@@ -57,6 +60,7 @@ final class TestProbes {
       after[kind] -= before[kind];
     }
     after[Ledger.KINDS] = end - start;
+    after[Ledger.KINDS + 1] = start;
     return after;
   }
 
