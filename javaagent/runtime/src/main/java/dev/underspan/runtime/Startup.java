@@ -94,7 +94,6 @@ final class Startup {
       BlockedWatcher watcher =
           new BlockedWatcher(
               activities,
-              clock,
               TimeUnit.MILLISECONDS.toNanos(configuration.blockedThreshold()),
               configuration.blockedRate());
       threads.daemon("blocked", () -> watch(watcher)).start();

@@ -127,7 +127,7 @@ public final class ServerSpans {
         Keys.set(span, Keys.TCP_RTT, rttNs);
         Keys.set(span, Keys.NET_BYTES_IN, bytesIn);
       }
-      span.end(clock.epochNanos(now), TimeUnit.NANOSECONDS);
+      span.end(activity.anchor().epochNanos(now), TimeUnit.NANOSECONDS);
     }
 
     private void describe(
@@ -169,17 +169,18 @@ public final class ServerSpans {
       state.takenNumber = socket.number;
     }
     Context parent = propagator.extract(Context.root(), propagation, new Getter());
+    EpochClock.Anchor anchor = clock.anchor();
     Span span =
         tracer
             .spanBuilder(request.method())
             .setParent(parent)
             .setSpanKind(SpanKind.SERVER)
-            .setStartTimestamp(clock.epochNanos(begin), TimeUnit.NANOSECONDS)
+            .setStartTimestamp(anchor.epochNanos(begin), TimeUnit.NANOSECONDS)
             .startSpan();
     if (span.isRecording()) {
       describe(span, request);
     }
-    Activity activity = new Activity(parent.with(span));
+    Activity activity = new Activity(parent.with(span), anchor);
     activity.time().begin(begin);
     long accept = 0;
     if (socket != null && !taken && socket.number == 1 && socket.establishedNs > 0) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.underspan.abi.Layout;
+import dev.underspan.bridge.clock.EpochClock;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.TraceFlags;
@@ -31,7 +32,8 @@ class ActivitiesTest {
             .with(
                 Span.wrap(
                     SpanContext.create(
-                        TRACE, spanId, TraceFlags.getSampled(), TraceState.getDefault()))));
+                        TRACE, spanId, TraceFlags.getSampled(), TraceState.getDefault()))),
+        new EpochClock().anchor());
   }
 
   private static String head(String spanId) {

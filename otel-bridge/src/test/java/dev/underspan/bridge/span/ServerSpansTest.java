@@ -85,7 +85,7 @@ class ServerSpansTest {
 
     SpanData span = sdk.only();
     assertThat(span.getKind()).isEqualTo(SpanKind.SERVER);
-    assertThat(span.getStartEpochNanos()).isEqualTo(clock.epochNanos(read - 5_000));
+    assertThat(span.getStartEpochNanos()).isEqualTo(clock.anchor().epochNanos(read - 5_000));
     assertThat(Sdk.budget(span)).containsOnlyKeys("idle", "cpu", "lock");
     assertThat(Sdk.budget(span)).containsEntry("idle", 5_000L).containsEntry("lock", 600L);
     assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
@@ -104,7 +104,7 @@ class ServerSpansTest {
     read(7, 2, 0, 0, read);
     spans.start(request(), NOTHING).end(200, null, null);
     SpanData span = sdk.only();
-    assertThat(span.getStartEpochNanos()).isEqualTo(clock.epochNanos(read));
+    assertThat(span.getStartEpochNanos()).isEqualTo(clock.anchor().epochNanos(read));
     assertThat(Sdk.budget(span)).containsOnlyKeys("cpu");
     assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
     assertThat(Sdk.attributes(span))
@@ -144,7 +144,7 @@ class ServerSpansTest {
     kernel.account(0, Layout.KIND_CPU, read, 1000, 0, 0, 0, 77);
     assertThat(tookIt(request())).isFalse();
     SpanData span = sdk.only();
-    assertThat(span.getStartEpochNanos()).isGreaterThan(clock.epochNanos(read));
+    assertThat(span.getStartEpochNanos()).isGreaterThan(clock.anchor().epochNanos(read));
     assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
     read(7, 4, 0, read - 4_000, read);
     assertThat(tookIt(request())).as("the connection's next").isTrue();
@@ -160,7 +160,7 @@ class ServerSpansTest {
     assertThat(tookIt(request())).isTrue();
     assertThat(tookIt(request())).as("straight from the first").isTrue();
     SpanData span = sdk.only();
-    assertThat(span.getStartEpochNanos()).isEqualTo(clock.epochNanos(read - 5_000));
+    assertThat(span.getStartEpochNanos()).isEqualTo(clock.anchor().epochNanos(read - 5_000));
     assertThat(Sdk.get(span, "underspan.queue.receive")).isEqualTo(5_000L);
     assertThat(Sdk.budget(span).get("idle")).as("behind the first").isGreaterThan(5_000);
     assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
