@@ -99,6 +99,7 @@ class LedgerIT {
                 "sleep", "sleep",
                 "network", "network",
                 "disk", "disk",
+                "pinned", "sleep",
                 "cpu", "cpu"));
     boolean virtual = threads.equals("virtual");
     if (virtual) {
@@ -186,6 +187,40 @@ class LedgerIT {
     }
   }
 
+  /** Hundreds of thousands of switches of virtual threads, all under one span each time. */
+  @ParameterizedTest
+  @MethodSource("virtual")
+  void aStormOfVirtualThreadsEnds(Path home, String threads) throws Exception {
+    TraceStore store = new TraceStore();
+    int rounds = 23; // prime
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        AppUnderAgent app =
+            new AppUnderAgent.Builder(home, directory, receiver.endpoint())
+                .command("dev.underspan.testapp.BudgetApp", threads)
+                .jvm("-Xmx256m")
+                .start()) {
+      assertThat(app.level()).contains("level kernel");
+      Map<String, Double> waited = new HashMap<>();
+      for (int i = 0; i < rounds; i++) {
+        String path = "/storm/" + i;
+        waited.put(path, Long.parseLong(app.get(path)) / MS);
+      }
+      Map<String, Span> spans = byPath(store, rounds);
+      assertThat(spans).hasSize(rounds);
+      spans.forEach(
+          (path, span) -> {
+            double duration = span.durationNanos() / MS;
+            long current = span.number("underspan.time.threads");
+            assertThat(current).as("%s", span.attributes()).isBetween(2L, 101L);
+            assertThat(sum(span))
+                .as("%s of %f ms: %s", path, duration, span.attributes())
+                .isBetween(duration * 0.995, duration * current * 1.005);
+            assertThat(time(span, "other")).isLessThan(1);
+          });
+      assertThat(app.end()).isZero();
+    }
+  }
+
   /** Thousands of virtual threads, hundreds at once, each with its own request. */
   @ParameterizedTest
   @MethodSource("virtual")
@@ -204,7 +239,7 @@ class LedgerIT {
       assertThat(app.level()).contains("level kernel");
       Map<Integer, Double> measured = new HashMap<>();
       HttpClient client = HttpClient.newHttpClient();
-      Semaphore inFlight = new Semaphore(300);
+      Semaphore inFlight = new Semaphore(1000);
       List<CompletableFuture<?>> all = new ArrayList<>();
       for (int i = 0; i < requests; i++) {
         inFlight.acquire();

@@ -42,8 +42,9 @@ public final class KernelProbes implements AutoCloseable {
   private final ThreadLocal<ByteBuffer> enrolArguments =
       ThreadLocal.withInitial(() -> Native.allocate(Layout.EnrolArgs.SIZE));
 
+  private @Nullable Libjvm libjvm;
   private @Nullable ProbeException safepointsMissing;
-  private final JavaMonitors monitors = JavaMonitors.find();
+  private JavaMonitors monitors = JavaMonitors.UNKNOWN;
 
   private KernelProbes(
       LightSkeleton skeleton, int ringBytes, int slots, @Nullable ProbeException socketsMissing)
@@ -96,6 +97,7 @@ public final class KernelProbes implements AutoCloseable {
     }
     try {
       KernelProbes probes = new KernelProbes(skeleton, ringBytes, slots, socketsMissing);
+      probes.readLibjvm();
       probes.enrol(true);
       for (String program : SCHEDULER) {
         skeleton.attach(program);
@@ -107,6 +109,7 @@ public final class KernelProbes implements AutoCloseable {
         probes.adoptOpenSockets();
       }
       probes.watchSafepoints();
+      probes.libjvm = null; // read, and large
       return probes;
     } catch (ProbeException | RuntimeException e) {
       skeleton.close();
@@ -115,15 +118,27 @@ public final class KernelProbes implements AutoCloseable {
   }
 
   /** The ledger is of use without. */
-  private void watchSafepoints() {
+  private void readLibjvm() {
     try {
-      Libjvm libjvm = Libjvm.ofThisProcess();
+      libjvm = Libjvm.ofThisProcess();
+      monitors = JavaMonitors.find(libjvm);
+    } catch (ProbeException e) {
+      safepointsMissing = e;
+    }
+  }
+
+  private void watchSafepoints() {
+    Libjvm file = libjvm;
+    if (file == null) {
+      return;
+    }
+    try {
       // The end first: without a beginning it does nothing, while a beginning without an end would
       // make a stop of everything that follows.
       skeleton.attachUprobe(
-          "on_safepoint_end", libjvm.path(), libjvm.usdt("hs_private", "safepoint__end"));
+          "on_safepoint_end", file.path(), file.usdt("hs_private", "safepoint__end"));
       skeleton.attachUprobe(
-          "on_safepoint_begin", libjvm.path(), libjvm.usdt("hs_private", "safepoint__begin"));
+          "on_safepoint_begin", file.path(), file.usdt("hs_private", "safepoint__begin"));
     } catch (ProbeException e) {
       safepointsMissing = e;
     }

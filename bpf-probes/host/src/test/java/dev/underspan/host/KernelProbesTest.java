@@ -419,6 +419,58 @@ class KernelProbesTest {
     assertThat(probes.ledger().generation(slot[0])).isGreaterThan(1);
   }
 
+  @Test
+  void moreThreadsThanSlotsAreCountedAndSlotsComeBack() throws Exception {
+    int slots = 7;
+    int threads = 19;
+    try (KernelProbes small = TestProbes.open(slots)) {
+      assertThat(enrolAtOnce(small, threads)).hasSize(slots).doesNotHaveDuplicates();
+      assertThat(small.counters().get("slots_exhausted")).isEqualTo(threads - slots);
+      // All of them have ended: the slots are free again, for other threads.
+      List<Integer> again = enrolAtOnce(small, slots);
+      assertThat(again).hasSize(slots).doesNotHaveDuplicates();
+      assertThat(small.counters().get("slots_exhausted")).isEqualTo(threads - slots);
+      for (int slot : again) {
+        assertThat(small.ledger().generation(slot)).isEqualTo(2);
+      }
+    }
+  }
+
+  /** The slots that so many threads, all alive at the same time, were given. */
+  private static List<Integer> enrolAtOnce(KernelProbes probes, int count) throws Exception {
+    List<Integer> given = new ArrayList<>();
+    CountDownLatch enrolled = new CountDownLatch(count);
+    CountDownLatch leave = new CountDownLatch(1);
+    List<Thread> threads = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      Thread thread =
+          new Thread(
+              () -> {
+                try {
+                  int slot = probes.enrol(false);
+                  synchronized (given) {
+                    if (slot >= 0) {
+                      given.add(slot);
+                    }
+                  }
+                  enrolled.countDown();
+                  leave.await();
+                } catch (ProbeException | InterruptedException e) {
+                  throw new IllegalStateException(e);
+                }
+              });
+      thread.start();
+      threads.add(thread);
+    }
+    enrolled.await();
+    leave.countDown();
+    for (Thread thread : threads) {
+      thread.join();
+    }
+    TimeUnit.MILLISECONDS.sleep(20); // join returns a little before the kernel's thread has ended
+    return given;
+  }
+
   private static void enrolUnchecked() {
     try {
       probes.enrol(false);

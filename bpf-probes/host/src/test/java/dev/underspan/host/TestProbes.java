@@ -16,6 +16,10 @@ final class TestProbes {
   private TestProbes() {}
 
   static KernelProbes open() throws Exception {
+    return open(KernelProbes.DEFAULT_SLOTS);
+  }
+
+  static KernelProbes open(int slots) throws Exception {
     KernelProbes[] opened = new KernelProbes[1];
     CountDownLatch done = new CountDownLatch(1);
     List<Throwable> failures = new ArrayList<>();
@@ -24,7 +28,7 @@ final class TestProbes {
         new Thread(
             () -> {
               try {
-                opened[0] = KernelProbes.open(1 << 20, KernelProbes.DEFAULT_SLOTS);
+                opened[0] = KernelProbes.open(1 << 20, slots);
               } catch (Throwable e) {
                 failures.add(e);
               }

@@ -4,6 +4,7 @@ import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.BlockedWatcher;
 import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.correlate.SocketEvents;
+import dev.underspan.bridge.export.SelfCounter;
 import dev.underspan.bridge.export.Telemetry;
 import dev.underspan.bridge.span.AcceptTimes;
 import dev.underspan.bridge.span.ClientSpans;
@@ -24,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class Startup {
   private static final long SHUTDOWN_SECONDS = 3;
+
+  /** How often to look for losses. */
+  private static final long REPORT_NS = TimeUnit.SECONDS.toNanos(2);
 
   private Startup() {}
 
@@ -90,20 +94,29 @@ final class Startup {
     } else {
       drained.countDown();
     }
+    SelfReport report = new SelfReport();
+    if (kernel != null) {
+      report.addKernel(kernel);
+    }
+    report.addProcess(activities, runtime);
+    BlockedWatcher watcher = null;
     if (kernel != null && configuration.blockedThreshold() > 0) {
-      BlockedWatcher watcher =
+      watcher =
           new BlockedWatcher(
               activities,
               TimeUnit.MILLISECONDS.toNanos(configuration.blockedThreshold()),
               configuration.blockedRate());
-      threads.daemon("blocked", () -> watch(watcher)).start();
+      report.add(SelfCounter.done("underspan.blocked.not_taken", "{stack}", watcher::notTaken));
     }
+    telemetry.observe(report.counters(), AgentMain.VERSION);
+    BlockedWatcher blocked = watcher;
+    threads.daemon("watch", () -> watch(blocked, report)).start();
     Underspan.install(runtime);
     Runtime.getRuntime()
         .addShutdownHook(
             threads.daemon(
                 "shutdown",
-                () -> stop(configuration, telemetry, kernel, drained, runtime, counters)));
+                () -> stop(configuration, telemetry, kernel, drained, report, counters)));
     try {
       // "ready" is to mean all of it, the JDK's own classes included.
       Instrumenter.awaitReady();
@@ -113,12 +126,21 @@ final class Startup {
     report(kernel, missing, begin);
   }
 
-  private static void watch(BlockedWatcher watcher) {
+  private static void watch(@Nullable BlockedWatcher blocked, SelfReport report) {
+    long interval = blocked == null ? REPORT_NS : Math.min(blocked.interval(), REPORT_NS);
     boolean failed = false;
+    long reported = System.nanoTime();
     while (!Thread.currentThread().isInterrupted()) {
-      LockSupport.parkNanos(watcher, watcher.interval());
+      LockSupport.parkNanos(report, interval);
       try {
-        watcher.scan();
+        if (blocked != null) {
+          blocked.scan();
+        }
+        long now = System.nanoTime();
+        if (now - reported >= REPORT_NS) {
+          reported = now;
+          report.tellNew();
+        }
       } catch (RuntimeException e) {
         if (!failed) {
           failed = true;
@@ -152,7 +174,7 @@ final class Startup {
       Telemetry telemetry,
       @Nullable KernelSide kernel,
       CountDownLatch drained,
-      AdviceRuntime runtime,
+      SelfReport report,
       WireCounters counters) {
     try {
       if (kernel != null) {
@@ -160,15 +182,10 @@ final class Startup {
         if (!drained.await(SHUTDOWN_SECONDS, TimeUnit.SECONDS)) {
           Log.warn("events were left unread at the end");
         }
-        var seen = kernel.probes().counters();
-        long lost = seen.getOrDefault("ring_full", 0L);
-        if (configuration.debug() || lost > 0) {
-          Log.info("kernel: " + seen + ", handled " + kernel.handled());
-          Log.info("wire: " + counters + ", failed " + kernel.failed());
-        }
       }
-      if (runtime.failures() > 0) {
-        Log.info("instrumentation failures: " + runtime.failures());
+      report.tellAll(configuration.debug());
+      if (configuration.debug()) {
+        Log.info("wire: " + counters);
       }
       telemetry.shutdown(SHUTDOWN_SECONDS, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
