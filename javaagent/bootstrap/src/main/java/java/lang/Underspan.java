@@ -391,10 +391,16 @@ public final class Underspan {
         : wrap(task);
   }
 
+  /** Its context is the virtual thread's own, and not of whoever makes it runnable. */
+  private static boolean continuesVirtualThread(Runnable task) {
+    return task != null && task.getClass().getName().startsWith("java.lang.VirtualThread");
+  }
+
   /** Wraps what a fork-join pool is to execute. */
   public static Runnable wrapForForkJoin(Runnable task) {
     return task instanceof ForkJoinTask
             || task instanceof CompletableFuture.AsynchronousCompletionTask
+            || continuesVirtualThread(task)
         ? task
         : wrap(task);
   }

@@ -200,10 +200,8 @@ class LedgerIT {
                 .jvm("-Xmx256m")
                 .start()) {
       assertThat(app.level()).contains("level kernel");
-      Map<String, Double> waited = new HashMap<>();
       for (int i = 0; i < rounds; i++) {
-        String path = "/storm/" + i;
-        waited.put(path, Long.parseLong(app.get(path)) / MS);
+        assertThat(Long.parseLong(app.get("/storm/" + i))).isPositive();
       }
       Map<String, Span> spans = byPath(store, rounds);
       assertThat(spans).hasSize(rounds);
@@ -278,9 +276,8 @@ class LedgerIT {
                 + time(span, "lock")
                 + time(span, "safepoint");
         boolean adds =
-            span.number("underspan.time.threads") > 1
-                || Math.abs(sum(span) - duration) <= Math.max(0.1, duration / 200);
-        // Work for the request on helpers' threads takes its part of the kinds too.
+            !span.attributes().containsKey("underspan.time.threads")
+                && Math.abs(sum(span) - duration) <= Math.max(0.1, duration / 200);
         boolean right = attributed >= own - around - Math.max(1, own / 100);
         if ((!adds || !right) && wrong++ < 10) {
           softly.fail(

@@ -2,6 +2,7 @@ package dev.underspan.host;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
+import dev.underspan.abi.RecentRequests;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.DirectoryIteratorException;
@@ -38,6 +39,7 @@ public final class KernelProbes implements AutoCloseable {
   private final Ledger ledger;
   private final ByteBuffer globals;
   private final @Nullable RingReader events;
+  private final @Nullable RecentRequests recent;
   private final @Nullable ProbeException socketsMissing;
   private final ThreadLocal<ByteBuffer> enrolArguments =
       ThreadLocal.withInitial(() -> Native.allocate(Layout.EnrolArgs.SIZE));
@@ -61,6 +63,15 @@ public final class KernelProbes implements AutoCloseable {
                 Native.PROT_READ | Native.PROT_WRITE),
             globals);
     this.events = socketsMissing == null ? new RingReader(skeleton.map("events"), ringBytes) : null;
+    this.recent =
+        socketsMissing == null
+            ? new RecentRequests(
+                Native.mmap(
+                    skeleton.map("recent"),
+                    pages(Layout.RECENT_REQUESTS * Layout.RecentRequest.SIZE),
+                    0,
+                    Native.PROT_READ))
+            : null;
   }
 
   private static long pages(int bytes) {
@@ -198,6 +209,11 @@ public final class KernelProbes implements AutoCloseable {
   /** The mapped ledger. */
   public Ledger ledger() {
     return ledger;
+  }
+
+  /** The latest request of each connection, or null where this kernel has no socket tracepoints. */
+  public @Nullable RecentRequests recentRequests() {
+    return recent;
   }
 
   /** Socket events, or null where this kernel has no way for them. */

@@ -261,6 +261,7 @@ public final class BudgetApp {
   }
 
   /** A hundred virtual threads that yield, contend and park a hundred times each. */
+  @SuppressWarnings("ThreadPriorityCheck") // yields are what is tried
   private static long storm() throws Exception {
     ReentrantLock lock = new ReentrantLock();
     Object monitor = new Object();

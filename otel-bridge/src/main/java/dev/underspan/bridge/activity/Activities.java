@@ -1,6 +1,7 @@
 package dev.underspan.bridge.activity;
 
 import dev.underspan.abi.Layout;
+import dev.underspan.abi.RecentRequests;
 import dev.underspan.abi.ServerRequest;
 import java.lang.ref.WeakReference;
 import java.util.Collections;
@@ -282,6 +283,17 @@ public final class Activities {
       return connected.ledger().readRequest(slot, state.request);
     }
     return state.request.number != 0; // read before it was unmounted
+  }
+
+  /**
+   * The latest request that any thread read from a connection, in {@code state.elsewhere}.
+   *
+   * @return false when it is not known
+   */
+  public boolean findRequest(ThreadState state, int localPort, int remotePort) {
+    Kernel connected = kernel;
+    RecentRequests recent = connected == null ? null : connected.recentRequests();
+    return recent != null && recent.find(localPort, remotePort, state.elsewhere);
   }
 
   /** The application starts a platform thread, which begins with what is current here. */

@@ -50,6 +50,9 @@ public final class ThreadState {
   /** The request that the thread read last; reused. */
   public final ServerRequest request = new ServerRequest();
 
+  /** A request that maybe another thread read; reused. */
+  public final ServerRequest elsewhere = new ServerRequest();
+
   /** The request that a server span was started for last, so that none is taken twice. */
   public long takenCookie;
 

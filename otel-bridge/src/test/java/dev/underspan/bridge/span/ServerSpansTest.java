@@ -167,6 +167,34 @@ class ServerSpansTest {
   }
 
   @Test
+  void aRequestThatAnotherThreadReadBeginsWithItsArrival() {
+    connect();
+    long read = System.nanoTime();
+    int at = (CLIENT_PORT & (Layout.RECENT_REQUESTS - 1)) * Layout.RecentRequest.SIZE;
+    kernel.requests.putShort(at + Layout.RecentRequest.LOCAL_PORT, (short) PORT);
+    kernel.requests.putShort(at + Layout.RecentRequest.REMOTE_PORT, (short) CLIENT_PORT);
+    kernel.requests.putLong(at + Layout.RecentRequest.NUMBER, 1);
+    kernel.requests.putLong(at + Layout.RecentRequest.ESTABLISHED_NS, read - 9_000);
+    kernel.requests.putLong(at + Layout.RecentRequest.ARRIVAL_NS, read - 5_000);
+    kernel.requests.putLong(at + Layout.RecentRequest.READ_NS, read - 1_000);
+    kernel.account(0, Layout.KIND_CPU, read - 8_000, 1000);
+    acceptTimes.accepted(read - 7_000, PORT, CLIENT_PORT);
+    assertThat(tookIt(request())).isTrue();
+    SpanData span = sdk.only();
+    assertThat(span.getStartEpochNanos()).isEqualTo(clock.anchor().epochNanos(read - 5_000));
+    assertThat(Sdk.get(span, "underspan.queue.receive")).isEqualTo(4_000L);
+    assertThat(Sdk.get(span, "underspan.queue.accept")).isEqualTo(2_000L);
+    assertThat(Sdk.budget(span).get("idle")).as("until the handler").isGreaterThan(5_000);
+    assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
+    // Behind it on the same connection: came with the same bytes, and was accepted no second time.
+    assertThat(tookIt(request())).isTrue();
+    assertThat(Sdk.attributes(sdk.only())).doesNotContainKey("underspan.queue.accept");
+    // While it is being written it is not read.
+    kernel.requests.putInt(at + Layout.RecentRequest.SEQ, 1);
+    assertThat(tookIt(request())).isFalse();
+  }
+
+  @Test
   void anotherConnectionsRequestIsIgnored() {
     connect();
     long read = System.nanoTime();
