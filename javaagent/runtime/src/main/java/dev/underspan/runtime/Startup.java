@@ -4,7 +4,6 @@ import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.BlockedWatcher;
 import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.correlate.SocketEvents;
-import dev.underspan.bridge.export.SelfCounter;
 import dev.underspan.bridge.export.Telemetry;
 import dev.underspan.bridge.span.AcceptTimes;
 import dev.underspan.bridge.span.ClientSpans;
@@ -94,22 +93,19 @@ final class Startup {
     } else {
       drained.countDown();
     }
+    BlockedWatcher blocked =
+        kernel != null && configuration.blockedThreshold() > 0
+            ? new BlockedWatcher(
+                activities,
+                TimeUnit.MILLISECONDS.toNanos(configuration.blockedThreshold()),
+                configuration.blockedRate())
+            : null;
     SelfReport report = new SelfReport();
     if (kernel != null) {
       report.addKernel(kernel);
     }
-    report.addProcess(activities, runtime);
-    BlockedWatcher watcher = null;
-    if (kernel != null && configuration.blockedThreshold() > 0) {
-      watcher =
-          new BlockedWatcher(
-              activities,
-              TimeUnit.MILLISECONDS.toNanos(configuration.blockedThreshold()),
-              configuration.blockedRate());
-      report.add(SelfCounter.done("underspan.blocked.not_taken", "{stack}", watcher::notTaken));
-    }
+    report.addProcess(activities, runtime, blocked);
     telemetry.observe(report.counters(), AgentMain.VERSION);
-    BlockedWatcher blocked = watcher;
     threads.daemon("watch", () -> watch(blocked, report)).start();
     Underspan.install(runtime);
     Runtime.getRuntime()

@@ -19,12 +19,13 @@ public record SelfCounter(
     @Nullable String reason,
     @Nullable String loss,
     LongSupplier value) {
-  /** A count of what was done. */
-  public static SelfCounter done(String metric, String unit, LongSupplier value) {
-    return new SelfCounter(metric, unit, null, null, value);
+  /** A count of what was done, or of what need not be told. */
+  public static SelfCounter of(
+      String metric, String unit, @Nullable String reason, LongSupplier value) {
+    return new SelfCounter(metric, unit, reason, null, value);
   }
 
-  /** A count of what was lost or is not known. */
+  /** A count of what was lost, and the user should know. */
   public static SelfCounter lost(
       String metric, String unit, @Nullable String reason, String loss, LongSupplier value) {
     return new SelfCounter(metric, unit, reason, loss, value);
