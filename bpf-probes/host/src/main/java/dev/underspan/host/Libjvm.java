@@ -36,16 +36,32 @@ final class Libjvm {
   /** Finds it among the mappings. */
   static Libjvm ofThisProcess() throws ProbeException {
     try {
-      for (String line : Files.readAllLines(Path.of("/proc/self/maps"))) {
-        int at = line.indexOf('/');
+      return among(Files.readAllLines(Path.of("/proc/self/maps")));
+    } catch (IOException | RuntimeException e) {
+      throw ProbeException.of("libjvm.so cannot be read: " + e);
+    }
+  }
+
+  /**
+   * The mapping with the code, and the one of the file's beginning before it. Others of the same
+   * file are somebody's who reads it, as we do: symbols there lead nowhere.
+   *
+   * @param maps of /proc/self/maps, in the order of addresses
+   */
+  static Libjvm among(List<String> maps) throws IOException, ProbeException {
+    long base = 0;
+    for (String line : maps) {
+      int at = line.indexOf('/');
+      if (at > 0 && line.endsWith("/libjvm.so")) {
         // start-end perms offset device inode path
-        if (at > 0 && line.endsWith("/libjvm.so") && line.split(" +")[2].matches("0+")) {
-          long base = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16);
+        String[] fields = line.split(" +");
+        if (fields[2].matches("0+")) {
+          base = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16);
+        }
+        if (base != 0 && fields[1].contains("x")) {
           return read(Path.of(line.substring(at)), base);
         }
       }
-    } catch (IOException | RuntimeException e) {
-      throw ProbeException.of("libjvm.so cannot be read: " + e);
     }
     throw ProbeException.of("no libjvm.so is mapped in this process");
   }
