@@ -391,12 +391,21 @@ public final class Underspan {
         : wrap(task);
   }
 
-  /** Wraps what a fork-join pool is to execute. */
+  /**
+   * Wraps what a fork-join pool is to execute. A virtual thread that goes on is no work of whoever
+   * woke it: it has its own context, and its carrier's time must not be counted for the waker's.
+   */
   public static Runnable wrapForForkJoin(Runnable task) {
     return task instanceof ForkJoinTask
             || task instanceof CompletableFuture.AsynchronousCompletionTask
+            || isContinuation(task)
         ? task
         : wrap(task);
+  }
+
+  /** A lambda of VirtualThread; no class is loaded to find out. */
+  private static boolean isContinuation(Runnable task) {
+    return task != null && task.getClass().getName().startsWith("java.lang.VirtualThread");
   }
 
   /** The application's own task: for hooks and handlers that may know its type. */
