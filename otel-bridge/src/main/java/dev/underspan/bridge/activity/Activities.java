@@ -124,8 +124,8 @@ public final class Activities {
   /** Activities that the thread began with are entered once its account can be read. */
   private static void enterOutermost(ThreadState state, Kernel connected) {
     Scope outermost = state.outermost();
-    if (outermost != null && outermost.stay == null && outermost.activity != null) {
-      outermost.stay = outermost.activity.time().enter(state, connected);
+    if (outermost != null && !outermost.entered && outermost.activity != null) {
+      outermost.activity.time().enter(outermost.enter(), connected);
     }
   }
 
@@ -141,11 +141,26 @@ public final class Activities {
     final int place;
     @Nullable Activity activity;
     @Nullable Activity previous;
-    SpanTime.@Nullable Stay stay;
+
+    /** Whether it is by this scope that the thread's time is counted for the activity. */
+    boolean entered;
+
+    private SpanTime.@Nullable Stay stay;
 
     Scope(ThreadState state, int place) {
       this.state = state;
       this.place = place;
+    }
+
+    /** The stay that begins; its object is made once. */
+    SpanTime.Stay enter() {
+      entered = true;
+      SpanTime.Stay own = stay;
+      if (own == null) {
+        own = new SpanTime.Stay(state);
+        stay = own;
+      }
+      return own;
     }
   }
 
@@ -155,7 +170,7 @@ public final class Activities {
     boolean enters = activity != null && !state.isInside(activity);
     Scope scope = open(state, activity);
     if (enters && activity != null) {
-      scope.stay = activity.time().enter(state, kernel);
+      activity.time().enter(scope.enter(), kernel);
     }
     return scope;
   }
@@ -171,7 +186,7 @@ public final class Activities {
       return attach(activity);
     }
     Scope scope = open(state, activity);
-    scope.stay = activity.time().enter(state, connected, since.readNs, since.account);
+    activity.time().enter(scope.enter(), connected, since.readNs, since.account);
     return scope;
   }
 
@@ -219,9 +234,10 @@ public final class Activities {
   private long leave(Scope scope) {
     Activity activity = scope.activity;
     SpanTime.Stay stay = scope.stay;
+    boolean entered = scope.entered;
     scope.activity = null;
-    scope.stay = null;
-    return activity == null || stay == null ? 0 : activity.time().leave(stay, kernel);
+    scope.entered = false;
+    return activity == null || stay == null || !entered ? 0 : activity.time().leave(stay, kernel);
   }
 
   private void set(ThreadState state, @Nullable Activity activity) {
