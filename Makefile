@@ -22,7 +22,7 @@ test: setup ## all tests, those in the kernel included (root)
 	scripts/with-kernel-mounts mvn -B -ntp verify
 
 bench: setup ## what it costs: hot paths in ns and bytes, BPF programs, agent start-up, jar size (root)
-	$(MVN) -DskipTests -pl javaagent/dist,benchmarks -am package
+	$(MVN) -DskipTests -Dbenchmarks.jar.phase=package -pl javaagent/dist,benchmarks -am package
 	benchmarks/run
 
 clean: ## remove what was built
