@@ -23,7 +23,7 @@ test: setup ## all tests, those in the kernel included (root)
 
 bench: setup ## what it costs: hot paths in ns and bytes, BPF programs, agent start-up, jar size (root)
 	@scripts/setup bench
-	$(MVN) -DskipTests -pl javaagent/dist,benchmarks -am package
+	$(MVN) -DskipTests -Dbenchmarks.jar.phase=package -pl javaagent/dist,benchmarks -am package
 	benchmarks/run
 
 clean: ## remove what was built

@@ -1,6 +1,7 @@
 package dev.underspan.benchmarks;
 
 import dev.underspan.bridge.activity.Activity;
+import dev.underspan.bridge.clock.EpochClock;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.TraceFlags;
@@ -22,7 +23,8 @@ final class TestSpans {
                             "4bf92f3577b34da6a3ce929d0e0e4736",
                             spanId,
                             TraceFlags.getSampled(),
-                            TraceState.getDefault()))));
+                            TraceState.getDefault()))),
+            new EpochClock().anchor());
     activity.time().begin(System.nanoTime());
     return activity;
   }

@@ -91,11 +91,12 @@ public final class Activities {
     return state;
   }
 
-  /** The thread begins with an activity, in a scope that is never closed. */
-  private void begin(ThreadState state, Activity activity) {
+  /** The thread begins with an activity, in a scope that is closed with its end. */
+  private Scope begin(ThreadState state, Activity activity) {
     Scope scope = state.push();
     scope.activity = activity;
     state.current = activity;
+    return scope;
   }
 
   /** The calling thread's state, enrolled where there is a kernel side. */
@@ -325,12 +326,18 @@ public final class Activities {
     }
   }
 
-  /** The same for a virtual thread. */
+  /**
+   * The same for a virtual thread. It is the activity's from here on, while it waits for its first
+   * carrier too: at its mount it would be too late, since nothing there may wait for a lock.
+   */
   public void virtualThreadStarting(Thread thread) {
     Activity activity = knownOrNew().current;
     if (activity != null) {
       ThreadState state = new ThreadState(thread, id(thread), true);
-      begin(state, activity);
+      Scope scope = begin(state, activity);
+      if (kernel != null) {
+        activity.time().enterNew(scope.enter(), state.start());
+      }
       virtualThreads.put(state);
     }
   }
@@ -349,7 +356,6 @@ public final class Activities {
     if (slot >= 0) {
       carried.enrolmentTried = true;
       carried.mount(connected.ledger(), slot);
-      enterOutermost(carried, connected);
     }
   }
 

@@ -3,6 +3,7 @@ package dev.underspan.bridge.activity;
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -72,6 +73,15 @@ public final class SpanTime {
     stay.since = since;
     stay.name = kernel.ledger().thread(stay.state.slot);
     System.arraycopy(account, 0, stay.base, 0, Ledger.KINDS);
+    add(stay);
+  }
+
+  /** A virtual thread that is about to be started enters, at a moment with an empty account. */
+  void enterNew(Stay stay, long since) {
+    stay.kernel = true;
+    stay.since = since;
+    stay.name = stay.state.threadId; // as the ledger names a virtual thread
+    Arrays.fill(stay.base, 0);
     add(stay);
   }
 
