@@ -13,7 +13,8 @@ import org.jspecify.annotations.NullUnmarked;
 /** The JVM's own log of its stops (-Xlog:safepoint), switched on while open. */
 @NullUnmarked
 final class SafepointLog implements AutoCloseable {
-  private static final Pattern LINE = Pattern.compile("\\[(\\d+)ns\\].*, Total: *(\\d+) ns.*");
+  private static final Pattern LINE =
+      Pattern.compile("\\[(\\d+)ns\\].*, At safepoint: *(\\d+) ns,.*Total: *(\\d+) ns.*");
 
   private final Path file;
 
@@ -31,18 +32,23 @@ final class SafepointLog implements AutoCloseable {
             new String[] {String[].class.getName()});
   }
 
-  /** Nanoseconds of all stops between two moments of System.nanoTime(). */
-  long stopped(long from, long to) throws IOException {
-    long sum = 0;
+  /**
+   * Nanoseconds of all stops between two moments of System.nanoTime(): from when a stop was asked
+   * for, and of that from when all threads stood still.
+   */
+  long[] stopped(long from, long to) throws IOException {
+    long[] sums = new long[2];
     for (String line : Files.readAllLines(file)) {
       Matcher stop = LINE.matcher(line);
       if (stop.matches()) {
         long end = Long.parseLong(stop.group(1));
-        long begin = end - Long.parseLong(stop.group(2));
-        sum += Math.max(0, Math.min(end, to) - Math.max(begin, from));
+        for (int i = 0; i < 2; i++) {
+          long begin = end - Long.parseLong(stop.group(i == 0 ? 3 : 2));
+          sums[i] += Math.max(0, Math.min(end, to) - Math.max(begin, from));
+        }
       }
     }
-    return sum;
+    return sums;
   }
 
   @Override
