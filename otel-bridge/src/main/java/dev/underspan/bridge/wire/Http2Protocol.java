@@ -1,0 +1,551 @@
+package dev.underspan.bridge.wire;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Client side HTTP/2 (RFC 9113), and gRPC over it: a call a stream.
+ *
+ * <p>If frames were missed, a stream's end may have been among them. A stream that was answered and
+ * of which nothing more comes for a while is then taken to have ended there.
+ */
+final class Http2Protocol implements Protocol {
+  private static final int MAX_STREAMS = 1024;
+  private static final long QUIET_NS = 10_000_000_000L;
+
+  /** How the connection came to be read. */
+  enum Begin {
+    PREFACE,
+    MIDWAY,
+    /** After an HTTP/1.1 Upgrade: the preface comes, and stream 1 is in use. */
+    UPGRADE
+  }
+
+  private final Calls sink;
+  private final WireCounters counters;
+  private final Requests requests;
+  private final Responses responses;
+  private final Map<Integer, Stream> streams = new LinkedHashMap<>();
+  // Of those opened by the client; 0 = none seen.
+  private int highest;
+  // Requests may have gone by unseen since the highest.
+  private boolean gap;
+  private boolean sure;
+  // The last time at which an end may have gone by unseen; 0 = never.
+  private long doubtNs;
+  private Verdict verdict = Verdict.CONTINUE;
+  private Chunk chunk = new Chunk();
+
+  Http2Protocol(Role role, Begin begin, Calls sink, WireCounters counters) {
+    if (role != Role.CLIENT) {
+      throw new IllegalArgumentException("only the client side is read");
+    }
+    this.sink = sink;
+    this.counters = counters;
+    boolean midway = begin == Begin.MIDWAY;
+    this.requests = new Requests(midway);
+    this.responses = new Responses(midway);
+    this.sure = !midway;
+    if (!midway) {
+      requests.expectPreface();
+    }
+  }
+
+  /** The request that asked for the upgrade: it is answered on stream 1 (RFC 7540, 3.2). */
+  void adopt(PendingCall call, Http2Fields request) {
+    Stream stream = new Stream(call);
+    stream.request(request);
+    streams.put(1, stream);
+    highest = 1;
+  }
+
+  @Override
+  public Verdict onChunk(Chunk chunk) {
+    this.chunk = chunk;
+    if (doubtNs != 0 && chunk.timeNs - doubtNs > QUIET_NS) {
+      endQuiet();
+    }
+    if (chunk.direction == Direction.SENT) {
+      requests.feed(chunk);
+    } else {
+      responses.feed(chunk);
+    }
+    return verdict;
+  }
+
+  @Override
+  public void onLoss() {
+    counters.callsDropped.add(streams.size());
+    streams.clear();
+    doubtNs = 0;
+    Verdict before = verdict;
+    requests.forget();
+    responses.forget();
+    verdict = before;
+    // How many calls there were meanwhile is not known.
+    highest = 0;
+    gap = false;
+  }
+
+  @Override
+  public void onClose(long timeNs, boolean error) {
+    for (Stream stream : new ArrayList<>(streams.values())) {
+      if (stream.doubtNs == 0) {
+        stream.emit(timeNs, ClientCall.CONNECTION_CLOSED, false);
+      } else if (stream.answered()) {
+        stream.emit(stream.doubtNs, null, true);
+      } else {
+        counters.callsDropped.increment();
+      }
+    }
+    streams.clear();
+  }
+
+  private void endQuiet() {
+    doubtNs = 0;
+    for (Iterator<Stream> all = streams.values().iterator(); all.hasNext(); ) {
+      Stream stream = all.next();
+      if (stream.doubtNs != 0 && stream.answered()) {
+        all.remove();
+        stream.emit(stream.doubtNs, null, true);
+      }
+    }
+  }
+
+  private void end(int id, @Nullable String error, boolean complete) {
+    Stream stream = streams.remove(id);
+    if (stream != null) {
+      stream.emit(chunk.timeNs, error, complete);
+    }
+  }
+
+  private final class Stream extends PendingCall {
+    final Http2Body requestBody = new Http2Body();
+    final Http2Body responseBody = new Http2Body();
+    Http2Fields request = new Http2Fields();
+    boolean described;
+    boolean grpc;
+    int status;
+    int grpcStatus = -1;
+    // When an end may have gone by unseen; 0 = it did not.
+    long doubtNs;
+
+    Stream(Chunk first) {
+      super(first);
+    }
+
+    Stream(PendingCall call) {
+      super(call);
+    }
+
+    void request(Http2Fields fields) {
+      if (described) {
+        return; // trailers
+      }
+      described = true;
+      request = fields;
+      grpc |= fields.grpc;
+      body(requestBody, fields);
+    }
+
+    void response(Http2Fields fields) {
+      boolean interim = fields.status / 100 == 1;
+      grpc |= fields.grpc;
+      if (fields.grpcStatus >= 0) {
+        grpcStatus = fields.grpcStatus;
+      }
+      if (!interim && status == 0) {
+        status = Math.max(0, fields.status);
+        body(responseBody, fields);
+      }
+    }
+
+    private void body(Http2Body body, Http2Fields fields) {
+      if (grpc) {
+        body.messages();
+      } else {
+        body.length(fields.contentLength);
+      }
+    }
+
+    void emit(long endNs, @Nullable String failure, boolean complete) {
+      sure = true;
+      String error = failure;
+      if (error == null && grpcStatus > 0) {
+        error = GrpcSyntax.status(grpcStatus);
+      } else if (error == null && grpcStatus < 0 && status >= (grpc ? 300 : 400)) {
+        error = Integer.toString(status);
+      }
+      sink.emit(this, endNs, error, complete, grpc ? rpc() : http());
+    }
+
+    private ClientCall.Details http() {
+      return new ClientCall.Http(
+          request.method == null ? "" : request.method,
+          request.path == null ? "" : request.path,
+          request.path == null || request.pathCut,
+          authority(),
+          "2",
+          status,
+          request.injected,
+          request.scheme);
+    }
+
+    private ClientCall.Details rpc() {
+      String path = request.path == null || request.pathCut ? "" : request.path;
+      return new ClientCall.Rpc(
+          "grpc",
+          GrpcSyntax.service(path),
+          GrpcSyntax.method(path),
+          authority(),
+          grpcStatus < 0 ? null : GrpcSyntax.status(grpcStatus),
+          request.injected);
+    }
+
+    private @Nullable String authority() {
+      return request.authority == null ? request.host : request.authority;
+    }
+  }
+
+  /** What both directions do with frames: put header blocks together. */
+  private abstract class Side extends Http2FrameReader {
+    private static final int MAX_BLOCK = 64 * 1024;
+
+    private final Http2Headers headers;
+    private byte[] block = new byte[0];
+    private int blockLength;
+    private boolean blockCut;
+    private int blockStream;
+    private boolean blockEndsStream;
+    private boolean blockPromises;
+
+    Side(boolean midway) {
+      super(Http2Protocol.this.counters);
+      headers = new Http2Headers(midway, Http2Protocol.this.counters);
+    }
+
+    abstract void headers(int stream, Http2Fields fields);
+
+    abstract void endStream(int stream);
+
+    abstract void goAway(int lastStream);
+
+    final void forget() {
+      blockStream = 0;
+      lose();
+    }
+
+    @Override
+    final boolean expected(int type, int stream) {
+      return blockStream == 0
+          ? type != Http2Syntax.CONTINUATION
+          : type == Http2Syntax.CONTINUATION && stream == blockStream;
+    }
+
+    @Override
+    void frameEnd(
+        int type,
+        int flags,
+        int stream,
+        int length,
+        byte[] kept,
+        int n,
+        boolean cut,
+        boolean guessed) {
+      switch (type) {
+        case Http2Syntax.HEADERS -> {
+          blockEndsStream = (flags & Http2Syntax.END_STREAM) != 0;
+          blockPromises = false;
+          fragment(flags, stream, length, kept, n, cut, priority(flags));
+        }
+        case Http2Syntax.PUSH_PROMISE -> {
+          blockEndsStream = false;
+          blockPromises = true;
+          fragment(flags, stream, length, kept, n, cut, 4);
+        }
+        case Http2Syntax.CONTINUATION ->
+            fragment(flags & ~Http2Syntax.PADDED, stream, length, kept, n, cut, 0);
+        case Http2Syntax.DATA -> {
+          Stream call = streams.get(stream);
+          boolean unseenEnd =
+              guessed && this == responses && call != null && call.responseBody.isComplete();
+          if ((flags & Http2Syntax.END_STREAM) != 0 || unseenEnd) {
+            endStream(stream);
+          }
+        }
+        case Http2Syntax.RST_STREAM -> {
+          String error = n < 4 ? "_OTHER" : Http2Syntax.error(Http2Syntax.number(kept, 0));
+          end(stream, error, false);
+        }
+        case Http2Syntax.GOAWAY -> {
+          if (n >= 4) {
+            goAway(Http2Syntax.number(kept, 0) & Integer.MAX_VALUE);
+          }
+        }
+        default -> {}
+      }
+    }
+
+    private static int priority(int flags) {
+      return (flags & Http2Syntax.WITH_PRIORITY) != 0 ? 5 : 0;
+    }
+
+    private void fragment(
+        int flags, int stream, int length, byte[] kept, int n, boolean cut, int fixed) {
+      boolean padded = (flags & Http2Syntax.PADDED) != 0;
+      int front = fixed + (padded ? 1 : 0);
+      int padding = padded && n > 0 ? kept[0] & 0xff : 0;
+      int to = Math.min(n, length - padding);
+      if (to < front && !cut) {
+        counters.parseErrors.increment();
+        blockCut = true;
+      }
+      blockStream = stream;
+      if (to > front && !blockCut) {
+        int fits = Math.min(to - front, MAX_BLOCK - blockLength);
+        if (blockLength + fits > block.length) {
+          block = Arrays.copyOf(block, blockLength + fits);
+        }
+        System.arraycopy(kept, front, block, blockLength, fits);
+        blockLength += fits;
+        blockCut = fits < to - front;
+      }
+      // What was cut off may have been padding only.
+      blockCut |= cut && n < length - padding;
+      if ((flags & Http2Syntax.END_HEADERS) != 0) {
+        endBlock();
+      }
+    }
+
+    private void endBlock() {
+      int stream = blockStream;
+      Http2Fields fields = headers.read(block, blockLength, !blockCut);
+      blockStream = 0;
+      blockLength = 0;
+      blockCut = false;
+      if (block.length > 1024) {
+        block = new byte[0];
+      }
+      if (!blockPromises) {
+        headers(stream, fields);
+        if (blockEndsStream) {
+          endStream(stream);
+        }
+      }
+    }
+
+    @Override
+    void lost() {
+      if (blockStream != 0) {
+        blockCut = true;
+        endBlock();
+      } else {
+        headers.forget();
+      }
+    }
+
+    final boolean carries(int type) {
+      // Others say nothing of when a request or an answer was on its way.
+      return type == Http2Syntax.DATA
+          || type == Http2Syntax.HEADERS
+          || type == Http2Syntax.CONTINUATION;
+    }
+  }
+
+  private final class Requests extends Side {
+    // Streams seen to open are hardly further apart than this.
+    private static final int MAX_STEP = 1 << 12;
+
+    // The chunk in which the current frame began, if that was not the present one.
+    private @Nullable Chunk begun;
+
+    Requests(boolean midway) {
+      super(midway);
+    }
+
+    @Override
+    boolean likelyStream(int stream) {
+      return (stream & 1) == 1 && (highest == 0 || near(stream));
+    }
+
+    private boolean near(int stream) {
+      return stream - highest <= MAX_STEP;
+    }
+
+    @Override
+    void headerCut() {
+      if (begun == null) {
+        begun = chunk.copy();
+      }
+    }
+
+    @Override
+    void frameBegin(int type, int stream) {
+      Chunk first = begun == null ? chunk : begun;
+      begun = null;
+      if (type == Http2Syntax.HEADERS && (stream & 1) == 1 && stream > highest) {
+        open(stream, first);
+      }
+      Stream call = streams.get(stream);
+      if (call != null && type != Http2Syntax.RST_STREAM) {
+        // Nobody writes for a stream that has ended.
+        call.doubtNs = 0;
+      }
+    }
+
+    private void open(int stream, Chunk first) {
+      if (gap && highest != 0) {
+        // Stream numbers go up in steps of two; those left out were not seen to begin.
+        counters.callsDropped.add(near(stream) ? (stream - highest) / 2 - 1 : 0);
+      }
+      gap = false;
+      highest = stream;
+      if (streams.size() >= MAX_STREAMS) {
+        counters.callsDropped.increment();
+      } else {
+        streams.put(stream, new Stream(first));
+      }
+    }
+
+    @Override
+    void bytes(int type, int stream, long n) {
+      Stream call = streams.get(stream);
+      if (call != null && carries(type)) {
+        call.sent(chunk, n);
+      }
+    }
+
+    @Override
+    long messageLeft(int stream) {
+      Stream call = streams.get(stream);
+      return call == null ? UNKNOWN : call.requestBody.left();
+    }
+
+    @Override
+    void data(int stream, int flags, byte @Nullable [] data, int from, long n) {
+      Stream call = streams.get(stream);
+      if (call != null) {
+        feedBody(call.requestBody, flags, data, from, n);
+      }
+    }
+
+    @Override
+    void headers(int stream, Http2Fields fields) {
+      Stream call = streams.get(stream);
+      if (call != null) {
+        call.request(fields);
+      }
+    }
+
+    @Override
+    void endStream(int stream) {}
+
+    @Override
+    void goAway(int lastStream) {}
+
+    @Override
+    void lost() {
+      super.lost();
+      gap = true;
+      begun = null;
+      if (!sure && streams.isEmpty()) {
+        verdict = Verdict.NOT_MINE;
+      }
+    }
+
+    @Override
+    void found() {}
+  }
+
+  private final class Responses extends Side {
+    Responses(boolean midway) {
+      super(midway);
+      if (midway) {
+        lose();
+      }
+    }
+
+    @Override
+    boolean likelyStream(int stream) {
+      // Even ones are pushed by the server, which hardly anybody does.
+      return (stream & 1) == 1 && (highest == 0 || stream <= highest);
+    }
+
+    @Override
+    void headerCut() {}
+
+    @Override
+    void frameBegin(int type, int stream) {
+      Stream call = streams.get(stream);
+      if (call != null) {
+        call.doubtNs = 0;
+      }
+    }
+
+    @Override
+    void bytes(int type, int stream, long n) {
+      Stream call = streams.get(stream);
+      if (call != null && carries(type)) {
+        call.received(chunk, n);
+      }
+    }
+
+    @Override
+    long messageLeft(int stream) {
+      Stream call = streams.get(stream);
+      return call == null ? UNKNOWN : call.responseBody.left();
+    }
+
+    @Override
+    void data(int stream, int flags, byte @Nullable [] data, int from, long n) {
+      Stream call = streams.get(stream);
+      if (call != null) {
+        feedBody(call.responseBody, flags, data, from, n);
+      }
+    }
+
+    @Override
+    void headers(int stream, Http2Fields fields) {
+      Stream call = streams.get(stream);
+      if (call != null) {
+        call.response(fields);
+      }
+    }
+
+    @Override
+    void endStream(int stream) {
+      end(stream, null, true);
+    }
+
+    @Override
+    void goAway(int lastStream) {
+      // Later ones were not looked at and may be asked for again elsewhere (RFC 9113, 6.8).
+      for (Integer id : new ArrayList<>(streams.keySet())) {
+        if (id > lastStream) {
+          end(id, Http2Syntax.error(7), false);
+        }
+      }
+    }
+
+    @Override
+    void found() {
+      doubtNs = chunk.timeNs;
+      for (Stream call : streams.values()) {
+        call.doubtNs = doubtNs;
+      }
+    }
+  }
+
+  private static void feedBody(
+      Http2Body body, int flags, byte @Nullable [] data, int from, long n) {
+    if ((flags & Http2Syntax.PADDED) != 0) {
+      body.unknown();
+    } else {
+      body.data(data, from, n);
+    }
+  }
+}
