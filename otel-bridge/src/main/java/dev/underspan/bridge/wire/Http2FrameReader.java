@@ -7,9 +7,10 @@ import org.jspecify.annotations.Nullable;
  * Cuts one direction of an HTTP/2 connection into frames (RFC 9113, 4.1), stepping over bytes that
  * were not captured as long as the framing says what they are.
  *
- * <p>Large bodies come as a run of DATA frames of one size. A hole after such a frame is taken for
- * more of the same, until a frame header proves it where it should then be; or refutes it, and
- * framing is lost.
+ * <p>Large bodies come as a run of DATA frames of one size, of which the last one of a send may be
+ * shorter. A hole after such a frame is taken for more of the same: a guess, told to the subclass.
+ * It is proven by a frame header within a chunk just where it should be, or by the message's length
+ * when that comes out even. If no frame header is where one should be, framing is lost.
  */
 abstract class Http2FrameReader {
   /** A length that is not known. */
@@ -44,6 +45,9 @@ abstract class Http2FrameReader {
   private boolean cut;
   // The current or last frame's header was not seen.
   private boolean guessed;
+  private boolean messageDone;
+  // Of the DATA frames seen.
+  private int largest;
 
   Http2FrameReader(WireCounters counters) {
     this.counters = counters;
@@ -86,6 +90,12 @@ abstract class Http2FrameReader {
       boolean cut,
       boolean guessed);
 
+  /** The framing is guessed from here on: in a hole, more DATA of this stream is assumed. */
+  abstract void guess(int stream);
+
+  /** A guess about this stream came true; 0 = about any. */
+  abstract void proven(int stream);
+
   /** Framing is lost: any frame may go by unseen until {@link #found()}. */
   abstract void lost();
 
@@ -105,6 +115,7 @@ abstract class Http2FrameReader {
     state = State.LOST;
     headerLength = 0;
     guessed = false;
+    messageDone = false;
     dropKept();
     lost();
   }
@@ -115,8 +126,8 @@ abstract class Http2FrameReader {
     if (guessed
         && state == State.PAYLOAD
         && Http2Syntax.starts(chunk.data, 0, captured, beyond, true, this::likelyStream)) {
-      // It should be the middle of a frame.
-      holeLost();
+      // It should be the middle of a frame, so the one guessed last was shorter.
+      state = State.HEADER;
     }
     feed(chunk.data, 0, captured, beyond, true);
     long hole = chunk.hole();
@@ -127,8 +138,12 @@ abstract class Http2FrameReader {
     if (tail > 0) {
       feed(chunk.tail, chunk.validTail() - tail, chunk.validTail(), 0, false);
     }
-    if (state == State.HEADER && headerLength > 0) {
-      headerCut();
+    if (state == State.HEADER) {
+      if (headerLength > 0) {
+        headerCut();
+      } else if (guessed && messageDone) {
+        proven(stream);
+      }
     }
   }
 
@@ -144,7 +159,7 @@ abstract class Http2FrameReader {
             state = State.HEADER;
           }
         }
-        case HEADER -> off = header(data, off, to);
+        case HEADER -> off = header(data, off, to, chunkStart && off == from);
         case PAYLOAD -> {
           int n = Math.min(remaining, to - off);
           keep(data, off, n);
@@ -169,7 +184,8 @@ abstract class Http2FrameReader {
     }
   }
 
-  private int header(byte[] data, int from, int to) {
+  private int header(byte[] data, int from, int to, boolean chunkStart) {
+    boolean anywhere = chunkStart && headerLength == 0;
     int n = Math.min(Http2Syntax.HEADER - headerLength, to - from);
     System.arraycopy(data, from, header, headerLength, n);
     headerLength += n;
@@ -189,7 +205,18 @@ abstract class Http2FrameReader {
       lose();
       return from;
     }
+    if (guessed && !anywhere) {
+      proven(0);
+    }
     guessed = false;
+    if (nextType == Http2Syntax.DATA) {
+      boolean last = nextLength < largest || (header[4] & Http2Syntax.END_STREAM) != 0;
+      if (last && nextLength == messageLeft(nextStream)) {
+        // The rest of the message, if all that was guessed of it is right.
+        proven(nextStream);
+      }
+      largest = Math.max(largest, nextLength);
+    }
     begin(nextType, header[4] & 0xff, nextStream, nextLength);
     return from + n;
   }
@@ -226,6 +253,7 @@ abstract class Http2FrameReader {
 
   private void end() {
     state = State.HEADER;
+    messageDone = type == Http2Syntax.DATA && messageLeft(stream) == 0;
     frameEnd(type, flags, stream, length, kept, keptLength, cut, guessed);
     dropKept();
   }
@@ -259,7 +287,7 @@ abstract class Http2FrameReader {
       switch (state) {
         case PREFACE -> holeLost();
         case HEADER -> {
-          if (!guess(left)) {
+          if (!guessNext(left)) {
             holeLost();
           } else {
             left -= Http2Syntax.HEADER;
@@ -283,17 +311,21 @@ abstract class Http2FrameReader {
   }
 
   /** Takes the frame whose header is in a hole for another one like the last. */
-  private boolean guess(long hole) {
+  private boolean guessNext(long hole) {
     // type and so on are still those of the last frame.
     if (headerLength > 0
         || hole < Http2Syntax.HEADER
         || type != Http2Syntax.DATA
-        || length < MIN_GUESS
+        || largest < MIN_GUESS
         || !likelyStream(stream)) {
       return false;
     }
     long left = messageLeft(stream);
-    int next = left > 0 ? (int) Math.min(left, length) : length;
+    if (left <= 0 && length < largest) {
+      return false;
+    }
+    int next = left > 0 ? (int) Math.min(left, largest) : largest;
+    guess(stream);
     guessed = true;
     begin(Http2Syntax.DATA, 0, stream, next);
     return true;

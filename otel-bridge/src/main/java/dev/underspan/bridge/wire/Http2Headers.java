@@ -28,6 +28,10 @@ final class Http2Headers {
   private final WireCounters counters;
   private @Nullable HPackDecoder decoder;
   private boolean gap;
+  // Until it is known whether there was another gap: what is known if there was.
+  private boolean doubted;
+  private @Nullable HPackDecoder careful;
+  private @Nullable Http2Fields likely;
 
   Http2Headers(boolean midway, WireCounters counters) {
     this.counters = counters;
@@ -39,6 +43,24 @@ final class Http2Headers {
     counters.headerTablesLost.increment();
     gap = true;
     decoder = null;
+    confirm();
+  }
+
+  /** Blocks may have been missed, which will turn out later. */
+  void doubt() {
+    doubted = true;
+  }
+
+  /** None were. */
+  void confirm() {
+    doubted = false;
+    careful = null;
+    likely = null;
+  }
+
+  /** What the last block says if none were missed; null if that is not in doubt. */
+  @Nullable Http2Fields likely() {
+    return likely;
   }
 
   /**
@@ -48,21 +70,21 @@ final class Http2Headers {
    */
   Http2Fields read(byte[] block, int length, boolean whole) {
     Http2Fields fields = new Http2Fields();
-    boolean broken = false;
-    try {
-      HPackDecoder hpack = decoder();
-      ByteBuffer in = ByteBuffer.wrap(block, 0, length);
-      for (Header h = hpack.decodeHeader(in); h != null; h = hpack.decodeHeader(in)) {
-        fields.add(h.getName(), h.getValue());
-      }
-    } catch (HPackException | RuntimeException e) {
-      // The one place where the library meets whatever bytes there are.
-      broken = true;
-      if (whole && !gap) {
+    boolean good = true;
+    if (doubted) {
+      HPackDecoder fallback = careful == null ? table(true) : careful;
+      careful = fallback;
+      good = decode(fallback, block, length, fields);
+    }
+    Http2Fields asIf = doubted ? new Http2Fields() : fields;
+    HPackDecoder hpack = decoder == null ? table(gap) : decoder;
+    decoder = hpack;
+    good &= decode(hpack, block, length, asIf);
+    likely = doubted ? asIf : null;
+    if (!good || !whole) {
+      if (whole && !gap && !doubted) {
         counters.parseErrors.increment();
       }
-    }
-    if (broken || !whole) {
       fields.unknown = true;
       forget();
     }
@@ -72,20 +94,31 @@ final class Http2Headers {
     return fields;
   }
 
-  private HPackDecoder decoder() throws HPackException {
-    HPackDecoder hpack = decoder;
-    if (hpack == null) {
-      // With ASCII the library takes bytes for Latin-1 as they are, so that none is malformed.
-      hpack = new HPackDecoder(gap ? UNKNOWN_TABLE : INITIAL_TABLE, StandardCharsets.US_ASCII);
-      hpack.setMaxTableSize(MAX_TABLE);
-      if (gap) {
-        // A literal with a new name, to be added to the table: no name, no value (RFC 7541, 6.2.1).
-        byte[] nameless = {0x40, 0, 0};
-        for (int i = 0; i < UNKNOWN_TABLE / SMALLEST_ENTRY; i++) {
-          hpack.decodeHeader(ByteBuffer.wrap(nameless));
-        }
+  private static boolean decode(HPackDecoder hpack, byte[] block, int length, Http2Fields fields) {
+    try {
+      ByteBuffer in = ByteBuffer.wrap(block, 0, length);
+      for (Header h = hpack.decodeHeader(in); h != null; h = hpack.decodeHeader(in)) {
+        fields.add(h.getName(), h.getValue());
       }
-      decoder = hpack;
+      return true;
+    } catch (HPackException | RuntimeException e) {
+      // The one place where the library meets whatever bytes there are.
+      return false;
+    }
+  }
+
+  private static HPackDecoder table(boolean gap) {
+    // With ASCII the library takes bytes for Latin-1 as they are, so that none is malformed.
+    HPackDecoder hpack =
+        new HPackDecoder(gap ? UNKNOWN_TABLE : INITIAL_TABLE, StandardCharsets.US_ASCII);
+    hpack.setMaxTableSize(MAX_TABLE);
+    if (gap) {
+      // A literal with a new name, to be added to the table: no name, no value (RFC 7541, 6.2.1).
+      byte[] nameless = new byte[3 * UNKNOWN_TABLE / SMALLEST_ENTRY];
+      for (int i = 0; i < nameless.length; i += 3) {
+        nameless[i] = 0x40;
+      }
+      decode(hpack, nameless, nameless.length, new Http2Fields());
     }
     return hpack;
   }

@@ -96,10 +96,8 @@ final class Http2Protocol implements Protocol {
     for (Stream stream : new ArrayList<>(streams.values())) {
       if (stream.doubtNs == 0) {
         stream.emit(timeNs, ClientCall.CONNECTION_CLOSED, false);
-      } else if (stream.answered()) {
-        stream.emit(stream.doubtNs, null, true);
       } else {
-        counters.callsDropped.increment();
+        stream.giveUp();
       }
     }
     streams.clear();
@@ -111,9 +109,22 @@ final class Http2Protocol implements Protocol {
       Stream stream = all.next();
       if (stream.doubtNs != 0 && stream.answered()) {
         all.remove();
-        stream.emit(stream.doubtNs, null, true);
+        stream.giveUp();
       }
     }
+  }
+
+  /** Gives up the eldest stream that may have ended. */
+  private boolean makeRoom() {
+    for (Iterator<Stream> all = streams.values().iterator(); all.hasNext(); ) {
+      Stream stream = all.next();
+      if (stream.doubtNs != 0) {
+        all.remove();
+        stream.giveUp();
+        return true;
+      }
+    }
+    return false;
   }
 
   private void end(int id, @Nullable String error, boolean complete) {
@@ -152,6 +163,12 @@ final class Http2Protocol implements Protocol {
       body(requestBody, fields);
     }
 
+    /** What the request says, as it turned out later. */
+    void correct(Http2Fields fields) {
+      request = fields;
+      grpc |= fields.grpc;
+    }
+
     void response(Http2Fields fields) {
       boolean interim = fields.status / 100 == 1;
       grpc |= fields.grpc;
@@ -169,6 +186,15 @@ final class Http2Protocol implements Protocol {
         body.messages();
       } else {
         body.length(fields.contentLength);
+      }
+    }
+
+    /** It may have ended unseen. If nothing is known of an answer, that is all. */
+    void giveUp() {
+      if (answered()) {
+        emit(doubtNs, null, true);
+      } else {
+        counters.callsDropped.increment();
       }
     }
 
@@ -214,6 +240,7 @@ final class Http2Protocol implements Protocol {
   /** What both directions do with frames: put header blocks together. */
   private abstract class Side extends Http2FrameReader {
     private static final int MAX_BLOCK = 64 * 1024;
+    private static final int MAX_LIKELY = 64;
 
     private final Http2Headers headers;
     private byte[] block = new byte[0];
@@ -222,6 +249,9 @@ final class Http2Protocol implements Protocol {
     private int blockStream;
     private boolean blockEndsStream;
     private boolean blockPromises;
+    // The stream whose framing is guessed, and what blocks say if the guess is right.
+    private int guessed;
+    private final Map<Integer, Http2Fields> likely = new LinkedHashMap<>();
 
     Side(boolean midway) {
       super(Http2Protocol.this.counters);
@@ -229,6 +259,9 @@ final class Http2Protocol implements Protocol {
     }
 
     abstract void headers(int stream, Http2Fields fields);
+
+    /** What a block says, which was not sure at first. */
+    abstract void correct(Stream call, Http2Fields fields);
 
     abstract void endStream(int stream);
 
@@ -275,11 +308,16 @@ final class Http2Protocol implements Protocol {
               guessed && this == responses && call != null && call.responseBody.isComplete();
           if ((flags & Http2Syntax.END_STREAM) != 0 || unseenEnd) {
             endStream(stream);
+            if (!unseenEnd) {
+              ended(stream);
+            }
           }
         }
         case Http2Syntax.RST_STREAM -> {
           String error = n < 4 ? "_OTHER" : Http2Syntax.error(Http2Syntax.number(kept, 0));
           end(stream, error, false);
+          requests.ended(stream);
+          responses.ended(stream);
         }
         case Http2Syntax.GOAWAY -> {
           if (n >= 4) {
@@ -288,6 +326,46 @@ final class Http2Protocol implements Protocol {
         }
         default -> {}
       }
+    }
+
+    @Override
+    void guess(int stream) {
+      if (guessed != 0 && guessed != stream) {
+        // Which of the two was right could not be told.
+        forgetTable();
+      }
+      guessed = stream;
+      headers.doubt();
+    }
+
+    @Override
+    void proven(int stream) {
+      if (guessed == 0 || (stream != 0 && stream != guessed)) {
+        return;
+      }
+      guessed = 0;
+      headers.confirm();
+      likely.forEach(
+          (id, fields) -> {
+            Stream call = streams.get(id);
+            if (call != null) {
+              correct(call, fields);
+            }
+          });
+      likely.clear();
+    }
+
+    /** The stream is over: what was not proven will not be. */
+    final void ended(int stream) {
+      if (stream == guessed) {
+        forgetTable();
+      }
+    }
+
+    private void forgetTable() {
+      guessed = 0;
+      likely.clear();
+      headers.forget();
     }
 
     private static int priority(int flags) {
@@ -332,8 +410,13 @@ final class Http2Protocol implements Protocol {
       }
       if (!blockPromises) {
         headers(stream, fields);
+        Http2Fields asIf = headers.likely();
+        if (asIf != null && likely.size() < MAX_LIKELY && streams.containsKey(stream)) {
+          likely.put(stream, asIf);
+        }
         if (blockEndsStream) {
           endStream(stream);
+          ended(stream);
         }
       }
     }
@@ -343,8 +426,10 @@ final class Http2Protocol implements Protocol {
       if (blockStream != 0) {
         blockCut = true;
         endBlock();
+        guessed = 0;
+        likely.clear();
       } else {
-        headers.forget();
+        forgetTable();
       }
     }
 
@@ -404,7 +489,7 @@ final class Http2Protocol implements Protocol {
       }
       gap = false;
       highest = stream;
-      if (streams.size() >= MAX_STREAMS) {
+      if (streams.size() >= MAX_STREAMS && !makeRoom()) {
         counters.callsDropped.increment();
       } else {
         streams.put(stream, new Stream(first));
@@ -439,6 +524,11 @@ final class Http2Protocol implements Protocol {
       if (call != null) {
         call.request(fields);
       }
+    }
+
+    @Override
+    void correct(Stream call, Http2Fields fields) {
+      call.correct(fields);
     }
 
     @Override
@@ -514,6 +604,11 @@ final class Http2Protocol implements Protocol {
       if (call != null) {
         call.response(fields);
       }
+    }
+
+    @Override
+    void correct(Stream call, Http2Fields fields) {
+      call.response(fields);
     }
 
     @Override

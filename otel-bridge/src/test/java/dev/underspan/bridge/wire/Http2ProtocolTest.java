@@ -305,6 +305,55 @@ class Http2ProtocolTest {
     assertThat(feed.counters.headerTablesLost.sum()).isZero();
   }
 
+  private static byte[] upload(int stream, int size, byte[]... path) {
+    return join(
+        headers(stream, false, hex("8386"), join(path), plain("content-type", "application/grpc")),
+        data(stream, false, Arrays.copyOf(message("m".repeat(size)), 4000)));
+  }
+
+  private static byte[] part(int stream, boolean end, int size) {
+    return data(stream, end, new byte[size]);
+  }
+
+  @Test
+  void tableOutlivesHolesThatCanOnlyBeData() {
+    Feed feed = begun().capture(300, 16);
+    feed.out(grpc(1, "/S/M", "hi")).in(grpcAnswer(1, "", 0));
+    // A message of 20000 bytes and its prefix, as clients write it: ends of sends are ends of
+    // frames.
+    feed.out(join(upload(3, 20000, add(":path", "/S/Put")), part(3, false, 4000)))
+        .out(join(part(3, false, 4000), part(3, false, 2000)));
+    // A call meanwhile is known as soon as the message has come out even.
+    feed.out(headers(5, true, hex("8386be")));
+    feed.out(join(part(3, false, 4000), part(3, true, 2005)));
+    assertThat(feed.counters.headersUnknown.sum()).isEqualTo(1);
+    feed.in(grpcAnswer(3, "", 0)).in(grpcAnswer(5, "", 0));
+    feed.out(headers(7, true, hex("8386be"))).in(grpcAnswer(7, "", 0));
+    assertThat(feed.calls)
+        .extracting(c -> rpc(c).method())
+        .containsExactly("M", "Put", "Put", "Put");
+    assertThat(feed.counters.headerTablesLost.sum()).isZero();
+    assertThat(feed.counters.truncatedMessages.sum()).isZero();
+  }
+
+  @Test
+  void tableIsUnknownAfterHolesThatWereMoreThanData() {
+    for (int more = 0; more < 50; more++) {
+      Feed feed = begun().capture(300, 16);
+      byte[] hidden = headers(5, true, hex("8386"), add(":path", "/S/Hidden" + "x".repeat(more)));
+      feed.out(join(upload(3, 20000, add(":path", "/S/Put")), hidden, part(3, false, 3000)))
+          .out(headers(7, true, hex("8386be")))
+          .out(join(part(3, false, 4000), part(3, false, 4000), part(3, false, 4000)))
+          .out(part(3, true, 1005))
+          .in(grpcAnswer(7, "", 0))
+          .in(grpcAnswer(3, "", 0))
+          .out(headers(9, true, hex("8386be")))
+          .in(grpcAnswer(9, "", 0));
+      assertThat(feed.calls).extracting(c -> rpc(c).method()).containsExactly(null, "Put", null);
+      assertThat(feed.counters.headersUnknown.sum()).isEqualTo(2);
+    }
+  }
+
   @Test
   void endOfAnAnswerInTheHole() {
     Feed feed = begun().capture(300, 16);
