@@ -65,7 +65,7 @@ abstract class Http2FrameReader {
   /** The last bytes of a chunk began a frame header. */
   abstract void headerCut();
 
-  abstract void frameBegin(int type, int stream);
+  abstract void frameBegin(int type, int stream, int length);
 
   /** So many bytes of the current frame went by. */
   abstract void bytes(int type, int stream, long n);
@@ -236,7 +236,7 @@ abstract class Http2FrameReader {
     keptLength = 0;
     cut = false;
     state = State.PAYLOAD;
-    frameBegin(type, stream);
+    frameBegin(type, stream, length);
     bytes(type, stream, Http2Syntax.HEADER);
     if (length == 0) {
       end();

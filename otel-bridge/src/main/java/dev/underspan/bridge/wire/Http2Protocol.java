@@ -10,12 +10,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * Client side HTTP/2 (RFC 9113), and gRPC over it: a call a stream.
  *
- * <p>If frames were missed, a stream's end may have been among them. A stream that was answered and
- * of which nothing more comes for a while is then taken to have ended there.
+ * <p>If frames were missed, a stream's end may have been among them. One that had been asked for
+ * whole, and of which nothing more comes for a while, is then taken to have ended there.
  */
 final class Http2Protocol implements Protocol {
   private static final int MAX_STREAMS = 1024;
-  private static final long QUIET_NS = 10_000_000_000L;
+  private static final long QUIET_NS = 30_000_000_000L;
+  private static final long CHECK_NS = 1_000_000_000L;
 
   /** How the connection came to be read. */
   enum Begin {
@@ -35,8 +36,8 @@ final class Http2Protocol implements Protocol {
   // Requests may have gone by unseen since the highest.
   private boolean gap;
   private boolean sure;
-  // The last time at which an end may have gone by unseen; 0 = never.
-  private long doubtNs;
+  // When to look again for ends that may have gone by unseen.
+  private long checkNs = Long.MAX_VALUE;
   private Verdict verdict = Verdict.CONTINUE;
   private Chunk chunk = new Chunk();
 
@@ -59,6 +60,7 @@ final class Http2Protocol implements Protocol {
   void adopt(PendingCall call, Http2Fields request) {
     Stream stream = new Stream(call);
     stream.request(request);
+    stream.askedWhole = true;
     streams.put(1, stream);
     highest = 1;
   }
@@ -66,7 +68,7 @@ final class Http2Protocol implements Protocol {
   @Override
   public Verdict onChunk(Chunk chunk) {
     this.chunk = chunk;
-    if (doubtNs != 0 && chunk.timeNs - doubtNs > QUIET_NS) {
+    if (chunk.timeNs >= checkNs) {
       endQuiet();
     }
     if (chunk.direction == Direction.SENT) {
@@ -81,7 +83,7 @@ final class Http2Protocol implements Protocol {
   public void onLoss() {
     counters.callsDropped.add(streams.size());
     streams.clear();
-    doubtNs = 0;
+    checkNs = Long.MAX_VALUE;
     Verdict before = verdict;
     requests.forget();
     responses.forget();
@@ -104,12 +106,16 @@ final class Http2Protocol implements Protocol {
   }
 
   private void endQuiet() {
-    doubtNs = 0;
+    checkNs = Long.MAX_VALUE;
     for (Iterator<Stream> all = streams.values().iterator(); all.hasNext(); ) {
       Stream stream = all.next();
-      if (stream.doubtNs != 0 && stream.answered()) {
-        all.remove();
-        stream.giveUp();
+      if (stream.doubtNs != 0 && stream.askedWhole) {
+        if (chunk.timeNs - stream.doubtNs > QUIET_NS) {
+          all.remove();
+          stream.emit(stream.doubtNs, null, true);
+        } else {
+          checkNs = chunk.timeNs + CHECK_NS;
+        }
       }
     }
   }
@@ -140,10 +146,14 @@ final class Http2Protocol implements Protocol {
     Http2Fields request = new Http2Fields();
     boolean described;
     boolean grpc;
+    // Length of the first DATA frame; 0 = none yet.
+    int firstData;
     int status;
     int grpcStatus = -1;
     // When an end may have gone by unseen; 0 = it did not.
     long doubtNs;
+    // Whether the request has ended, or may have.
+    boolean askedWhole;
 
     Stream(Chunk first) {
       super(first);
@@ -161,6 +171,18 @@ final class Http2Protocol implements Protocol {
       request = fields;
       grpc |= fields.grpc;
       body(requestBody, fields);
+    }
+
+    /** Where the content type is not known, gRPC is known by its message filling a frame. */
+    void sniff(byte @Nullable [] data, int from, long n) {
+      if (firstData > 0 && !grpc && request.unknown && data != null && n >= 5) {
+        boolean flag = data[from] == 0 || data[from] == 1;
+        grpc = flag && Http2Syntax.number(data, from + 1) == firstData - 5;
+        if (grpc) {
+          requestBody.messages();
+        }
+      }
+      firstData = -1;
     }
 
     /** What the request says, as it turned out later. */
@@ -189,7 +211,7 @@ final class Http2Protocol implements Protocol {
       }
     }
 
-    /** It may have ended unseen. If nothing is known of an answer, that is all. */
+    /** It may have ended unseen, but if nothing came of an answer there may have been none. */
     void giveUp() {
       if (answered()) {
         emit(doubtNs, null, true);
@@ -469,7 +491,7 @@ final class Http2Protocol implements Protocol {
     }
 
     @Override
-    void frameBegin(int type, int stream) {
+    void frameBegin(int type, int stream, int length) {
       Chunk first = begun == null ? chunk : begun;
       begun = null;
       if (type == Http2Syntax.HEADERS && (stream & 1) == 1 && stream > highest) {
@@ -479,6 +501,9 @@ final class Http2Protocol implements Protocol {
       if (call != null && type != Http2Syntax.RST_STREAM) {
         // Nobody writes for a stream that has ended.
         call.doubtNs = 0;
+      }
+      if (call != null && type == Http2Syntax.DATA && call.firstData == 0) {
+        call.firstData = length;
       }
     }
 
@@ -514,6 +539,7 @@ final class Http2Protocol implements Protocol {
     void data(int stream, int flags, byte @Nullable [] data, int from, long n) {
       Stream call = streams.get(stream);
       if (call != null) {
+        call.sniff(data, from, n);
         feedBody(call.requestBody, flags, data, from, n);
       }
     }
@@ -532,7 +558,12 @@ final class Http2Protocol implements Protocol {
     }
 
     @Override
-    void endStream(int stream) {}
+    void endStream(int stream) {
+      Stream call = streams.get(stream);
+      if (call != null) {
+        call.askedWhole = true;
+      }
+    }
 
     @Override
     void goAway(int lastStream) {}
@@ -542,6 +573,7 @@ final class Http2Protocol implements Protocol {
       super.lost();
       gap = true;
       begun = null;
+      streams.values().forEach(call -> call.askedWhole = true);
       if (!sure && streams.isEmpty()) {
         verdict = Verdict.NOT_MINE;
       }
@@ -569,7 +601,7 @@ final class Http2Protocol implements Protocol {
     void headerCut() {}
 
     @Override
-    void frameBegin(int type, int stream) {
+    void frameBegin(int type, int stream, int length) {
       Stream call = streams.get(stream);
       if (call != null) {
         call.doubtNs = 0;
@@ -628,10 +660,11 @@ final class Http2Protocol implements Protocol {
 
     @Override
     void found() {
-      doubtNs = chunk.timeNs;
       for (Stream call : streams.values()) {
-        call.doubtNs = doubtNs;
+        // It was the first gap, if it was one.
+        call.doubtNs = call.doubtNs == 0 ? chunk.timeNs : call.doubtNs;
       }
+      checkNs = chunk.timeNs + CHECK_NS;
     }
   }
 

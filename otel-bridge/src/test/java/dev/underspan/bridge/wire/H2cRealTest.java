@@ -213,6 +213,5 @@ class H2cRealTest {
               }
             });
     assertThat(captured.calls).hasSizeGreaterThan(50);
-    System.out.println("CAPTURED " + captured.calls.size() + " " + captured.counters);
   }
 }

@@ -392,13 +392,16 @@ class Http2ProtocolTest {
     long lost = feed.now;
     feed.in(frame(6, 0, 0, new byte[8]));
     assertThat(feed.calls).isEmpty();
+    feed.out(headers(7, false, hex("8386"), plain(":path", "/7")));
+    feed.now += 20_000_000_000L;
+    feed.in(headers(3, false, hex("88")));
     feed.now += 11_000_000_000L;
-    feed.out(get(5, "/5"));
+    feed.out(get(9, "/9"));
     assertThat(feed.only().complete()).isTrue();
     assertThat(feed.only().endNs()).isEqualTo(lost + 10);
     assertThat(target(feed.only())).isEqualTo("/1");
-    feed.in(join(ok(5, "x"), ok(3, "x")));
-    assertThat(feed.calls).extracting(Http2ProtocolTest::target).containsExactly("/1", "/5", "/3");
+    feed.in(join(ok(9, "x"), data(3, true, bytes("x"))));
+    assertThat(feed.calls).extracting(Http2ProtocolTest::target).containsExactly("/1", "/9", "/3");
   }
 
   @Test
@@ -446,11 +449,22 @@ class Http2ProtocolTest {
             .out(grpc(11, "/S/M", "hi"))
             .in(grpcAnswer(11, "x", 0));
     assertThat(feed.calls).hasSize(2);
-    assertThat(Feed.http(feed.calls.get(0)))
-        .isEqualTo(new ClientCall.Http("POST", "", true, null, "2", 200, null, "http"));
+    // By the length before its message.
+    assertThat(rpc(feed.calls.get(0)))
+        .isEqualTo(new ClientCall.Rpc("grpc", null, null, null, null, null));
     assertThat(feed.calls.get(0).firstOnConnection()).isFalse();
     assertThat(rpc(feed.calls.get(1)).status()).isEqualTo("OK");
     assertThat(feed.counters.headersUnknown.sum()).isEqualTo(3);
+  }
+
+  @Test
+  void postOfWhichLittleIsKnownIsNotTakenForGrpc() {
+    for (String body : new String[] {"{}", "{\"a\":1}", "\0\0\0\0\3ab", "\2\0\0\0\2ab", "\0"}) {
+      Feed feed = Feed.midway();
+      feed.out(join(headers(9, false, hex("8386c0c1")), data(9, true, bytes(body)))).in(ok(9, "x"));
+      assertThat(Feed.http(feed.only()))
+          .isEqualTo(new ClientCall.Http("POST", "", true, null, "2", 200, null, "http"));
+    }
   }
 
   @Test
