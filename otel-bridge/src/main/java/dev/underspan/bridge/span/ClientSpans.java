@@ -39,7 +39,7 @@ public final class ClientSpans implements Consumer<ClientCall> {
   public void accept(ClientCall call) {
     TraceHead parent = call.parent();
     long spanId = 0;
-    TraceHead announced = call.details() instanceof ClientCall.Http http ? http.injected() : null;
+    TraceHead announced = call.details().injected();
     if (announced != null) {
       TraceHead known = injected.take(announced.spanId());
       if (known != null) {

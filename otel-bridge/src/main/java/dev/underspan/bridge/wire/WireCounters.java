@@ -13,7 +13,10 @@ public final class WireCounters {
   /** Connections that turned to TLS or GSS encryption and are no longer read. */
   public final LongAdder tlsConnections = new LongAdder();
 
-  /** Connections that left HTTP/1 by Upgrade or CONNECT and are no longer read. */
+  /**
+   * Connections that left HTTP/1 by Upgrade (other than to HTTP/2) or CONNECT and are no longer
+   * read.
+   */
   public final LongAdder upgraded = new LongAdder();
 
   /** Connections ignored because the peer connected to us. */
@@ -36,6 +39,12 @@ public final class WireCounters {
 
   /** Executions of a statement whose text was not seen. */
   public final LongAdder unknownStatements = new LongAdder();
+
+  /** Times header blocks of HTTP/2 were missed, so that the table they refer to is not known. */
+  public final LongAdder headerTablesLost = new LongAdder();
+
+  /** Header blocks of HTTP/2 of which not every field is known. */
+  public final LongAdder headersUnknown = new LongAdder();
 
   /** Bytes that broke the rules of the protocol recognised. */
   public final LongAdder parseErrors = new LongAdder();
@@ -73,6 +82,10 @@ public final class WireCounters {
         + callsSkipped
         + ", unknownStatements="
         + unknownStatements
+        + ", headerTablesLost="
+        + headerTablesLost
+        + ", headersUnknown="
+        + headersUnknown
         + ", parseErrors="
         + parseErrors;
   }
