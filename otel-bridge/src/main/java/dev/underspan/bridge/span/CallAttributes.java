@@ -32,6 +32,9 @@ final class CallAttributes {
     if (call.details() instanceof ClientCall.Sql sql) {
       return name(sql);
     }
+    if (call.details() instanceof ClientCall.Command command) {
+      return command.operation() == null ? command.system() : command.operation();
+    }
     if (call.details() instanceof ClientCall.Rpc rpc) {
       return name(rpc);
     }
@@ -63,6 +66,8 @@ final class CallAttributes {
       sql(span, sql);
     } else if (call.details() instanceof ClientCall.Rpc rpc) {
       rpc(span, rpc);
+    } else if (call.details() instanceof ClientCall.Command command) {
+      command(span, command);
     }
     String error = call.errorType();
     if (error != null) {
@@ -118,5 +123,15 @@ final class CallAttributes {
       span.setAttribute(DB_QUERY_SUMMARY, name(sql));
     }
     span.setAttribute(DB_RESPONSE_STATUS_CODE, sql.responseCode());
+  }
+
+  private static void command(Span span, ClientCall.Command command) {
+    span.setAttribute(DB_SYSTEM_NAME, command.system());
+    span.setAttribute(DB_NAMESPACE, command.namespace());
+    span.setAttribute(DB_OPERATION_NAME, command.operation());
+    if (!command.text().isEmpty()) {
+      span.setAttribute(DB_QUERY_TEXT, command.text());
+    }
+    span.setAttribute(DB_RESPONSE_STATUS_CODE, command.responseCode());
   }
 }

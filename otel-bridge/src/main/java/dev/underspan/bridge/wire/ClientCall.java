@@ -22,9 +22,9 @@ import org.jspecify.annotations.Nullable;
  * @param rttMicrosEnd round trip time at the last read, microseconds
  * @param retransmitsBegin the connection's retransmitted segments at the first send
  * @param retransmitsEnd the connection's retransmitted segments at the last read
- * @param errorType an HTTP status of 400 or more, a SQLSTATE, a gRPC status, the HTTP/2 error code
- *     of a stream that was reset, {@code connection_closed}, or {@code _OTHER} for an error whose
- *     code was not among the captured bytes
+ * @param errorType an HTTP status of 400 or more, a database's code, a gRPC status, the HTTP/2
+ *     error code of a stream that was reset, {@code connection_closed}, or {@code _OTHER} for an
+ *     error whose code was not among the captured bytes
  * @param complete false if the connection or stream was closed before the response ended
  * @param details what is specific to the protocol
  */
@@ -52,7 +52,7 @@ public record ClientCall(
   public static final String CONNECTION_CLOSED = "connection_closed";
 
   /** What is specific to a protocol. */
-  public sealed interface Details permits Http, Rpc, Sql {
+  public sealed interface Details permits Http, Rpc, Sql, Command {
     /** The span named by a trace header of the call; null if there was none. */
     default @Nullable TraceHead injected() {
       return null;
@@ -125,8 +125,8 @@ public record ClientCall(
    * @param target main table as written; null if not simply found
    * @param database from the startup message; null if it was not seen
    * @param user from the startup message; null if it was not seen
-   * @param responseCode the error's code as the database gives it (PostgreSQL: SQLSTATE); null if
-   *     none was seen
+   * @param responseCode the error's code as the database gives it (PostgreSQL: SQLSTATE; MySQL,
+   *     MariaDB: number); null if none was seen
    */
   public record Sql(
       String system,
@@ -137,6 +137,23 @@ public record ClientCall(
       @Nullable String target,
       @Nullable String database,
       @Nullable String user,
+      @Nullable String responseCode)
+      implements Details {}
+
+  /**
+   * A command of a database that has no query language.
+   *
+   * @param system {@code db.system.name} of OpenTelemetry's conventions, e.g. {@code redis}
+   * @param operation name of the command, upper case; null if it was not captured
+   * @param text the command with a {@code ?} for each argument, keys too; empty if not captured
+   * @param namespace Redis: index of the database; null if unknown
+   * @param responseCode kind of the error, e.g. {@code WRONGTYPE}; null if there was none
+   */
+  public record Command(
+      String system,
+      @Nullable String operation,
+      String text,
+      @Nullable String namespace,
       @Nullable String responseCode)
       implements Details {}
 }

@@ -44,6 +44,39 @@ enum KnownProtocol {
     }
   },
 
+  /** Redis, RESP2 and RESP3; any command looks like the first. */
+  REDIS {
+    @Override
+    Match match(Opening opening) {
+      return RespSyntax.command(opening.data(), opening.length());
+    }
+
+    @Override
+    Protocol reader(Opening opening, Calls sink, WireCounters counters) {
+      return new RedisProtocol(Protocol.Role.CLIENT, opening.midway(), sink, counters);
+    }
+  },
+
+  /** MySQL and MariaDB from the login on; the server's greeting came before it. */
+  MYSQL {
+    @Override
+    Match match(Opening opening) {
+      if (MySqlSyntax.greeting(opening.greeting()) == null) {
+        return MySqlSyntax.login(opening.data(), opening.length());
+      }
+      if (opening.length() < MySqlSyntax.HEADER) {
+        return Match.MAYBE;
+      }
+      return opening.data()[3] == 1 ? Match.YES : Match.NO;
+    }
+
+    @Override
+    Protocol reader(Opening opening, Calls sink, WireCounters counters) {
+      return new MySqlProtocol(
+          Protocol.Role.CLIENT, MySqlSyntax.greeting(opening.greeting()), false, sink, counters);
+    }
+  },
+
   /** PostgreSQL, first seen later. */
   POSTGRESQL_MIDWAY {
     @Override
@@ -56,6 +89,21 @@ enum KnownProtocol {
     @Override
     Protocol reader(Opening opening, Calls sink, WireCounters counters) {
       return new PgProtocol(Protocol.Role.CLIENT, true, sink, counters);
+    }
+  },
+
+  /** MySQL and MariaDB, first seen later. */
+  MYSQL_MIDWAY {
+    @Override
+    Match match(Opening opening) {
+      return opening.midway()
+          ? MySqlSyntax.commands(opening.data(), opening.length(), opening.whole())
+          : Match.NO;
+    }
+
+    @Override
+    Protocol reader(Opening opening, Calls sink, WireCounters counters) {
+      return new MySqlProtocol(Protocol.Role.CLIENT, null, true, sink, counters);
     }
   },
 
@@ -80,9 +128,10 @@ enum KnownProtocol {
    * @param length valid bytes of data
    * @param whole whether that is all that was sent
    * @param midway whether more may have been sent before
+   * @param greeting what the server said before, at most 256 bytes; empty if nothing
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
-  record Opening(byte[] data, int length, boolean whole, boolean midway) {}
+  record Opening(byte[] data, int length, boolean whole, boolean midway, byte[] greeting) {}
 
   abstract Match match(Opening opening);
 

@@ -2,7 +2,6 @@ package dev.underspan.bridge.wire;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +18,6 @@ final class PgProtocol implements Protocol {
   private static final int MAX_IN_FLIGHT = 64;
   private static final int MAX_STATEMENTS = 256;
   private static final int MAX_PORTALS = 64;
-  private static final int MAX_SQL = 8 * 1024;
   private static final int MAX_NAME = 256;
   private static final String OTHER = "_OTHER";
   // 'Z', length 5; the status byte follows. 'S', length 4.
@@ -30,8 +28,8 @@ final class PgProtocol implements Protocol {
   private final WireCounters counters;
   private final Frontend frontend;
   private final Backend backend;
-  private final Map<String, Statement> statements = new Lru<>(MAX_STATEMENTS);
-  private final Map<String, Statement> portals = new Lru<>(MAX_PORTALS);
+  private final Map<String, SqlStatement> statements = new Lru<>(MAX_STATEMENTS);
+  private final Map<String, SqlStatement> portals = new Lru<>(MAX_PORTALS);
   private final ArrayDeque<Group> groups = new ArrayDeque<>();
   private @Nullable Group open;
   private int inFlight;
@@ -106,29 +104,8 @@ final class PgProtocol implements Protocol {
     groups.clear();
   }
 
-  /** A statement text and what was made of it, once it is asked for. */
-  private static final class Statement {
-    final String text;
-    final boolean cut;
-    private @Nullable SqlSummary summary;
-
-    Statement(String text, boolean cut) {
-      this.text = text;
-      this.cut = cut;
-    }
-
-    SqlSummary summary() {
-      SqlSummary s = summary;
-      if (s == null) {
-        s = SqlSanitizer.summarise(text);
-        summary = s;
-      }
-      return s;
-    }
-  }
-
   private final class Exec extends PendingCall {
-    @Nullable Statement statement;
+    @Nullable SqlStatement statement;
     @Nullable String sqlState;
     @Nullable String tag;
     boolean failedUnseen;
@@ -142,7 +119,7 @@ final class PgProtocol implements Protocol {
           sqlState != null
               ? sqlState
               : !complete ? ClientCall.CONNECTION_CLOSED : failedUnseen ? OTHER : null;
-      Statement s = statement;
+      SqlStatement s = statement;
       if (s == null) {
         counters.unknownStatements.increment();
         sink.emit(
@@ -153,7 +130,7 @@ final class PgProtocol implements Protocol {
             new ClientCall.Sql(SYSTEM, "", true, "", tag, null, database, user, sqlState));
         return;
       }
-      SqlSummary summary = s.summary();
+      SqlSummary summary = s.summary(SqlDialect.POSTGRESQL);
       sink.emit(
           this,
           endNs,
@@ -196,21 +173,6 @@ final class PgProtocol implements Protocol {
 
     boolean answered() {
       return !execs.isEmpty() && execs.get(0).answered();
-    }
-  }
-
-  private static final class Lru<V> extends LinkedHashMap<String, V> {
-    private static final long serialVersionUID = 1;
-    private final int max;
-
-    Lru(int max) {
-      super(16, 0.75f, true);
-      this.max = max;
-    }
-
-    @Override
-    protected boolean removeEldestEntry(Map.Entry<String, V> eldest) {
-      return size() > max;
     }
   }
 
@@ -302,7 +264,7 @@ final class PgProtocol implements Protocol {
 
   private final class Frontend extends PgMessageReader {
     private @Nullable Exec building;
-    private @Nullable Statement buildingStatement;
+    private @Nullable SqlStatement buildingStatement;
     private boolean buildingNamed;
     // Where a header began if the chunk ended within it.
     private @Nullable Exec early;
@@ -365,7 +327,7 @@ final class PgProtocol implements Protocol {
         default -> target = null;
       }
       return switch (type) {
-        case 'Q', 'P' -> MAX_SQL + MAX_NAME;
+        case 'Q', 'P' -> SqlStatement.MAX_TEXT + MAX_NAME;
         case 'B' -> 2 * MAX_NAME;
         case 'E', 'C', 'D' -> MAX_NAME;
         default -> 0;
@@ -415,7 +377,7 @@ final class PgProtocol implements Protocol {
           int zero = PgSyntax.zero(body, 0, length);
           int end = PgSyntax.zero(body, zero + 1, length);
           if (zero < length && end < length) {
-            Statement statement = statements.get(PgSyntax.text(body, zero + 1, end));
+            SqlStatement statement = statements.get(PgSyntax.text(body, zero + 1, end));
             String portal = PgSyntax.text(body, 0, zero);
             if (statement == null) {
               portals.remove(portal);
@@ -498,21 +460,9 @@ final class PgProtocol implements Protocol {
       }
     }
 
-    private Statement statement(byte[] body, int from, int length, boolean cut) {
+    private SqlStatement statement(byte[] body, int from, int length, boolean cut) {
       int zero = PgSyntax.zero(body, from, length);
-      boolean whole = zero < length;
-      int end = Math.min(zero, from + MAX_SQL);
-      boolean truncated = end < zero || (!whole && cut);
-      if (truncated) {
-        // Not half a character.
-        while (end > from && (body[end - 1] & 0xC0) == 0x80) {
-          end--;
-        }
-        if (end > from && (body[end - 1] & 0xC0) == 0xC0) {
-          end--;
-        }
-      }
-      return new Statement(PgSyntax.text(body, from, end), truncated);
+      return SqlStatement.of(body, from, zero, zero == length && cut);
     }
 
     private void attach(Group group) {

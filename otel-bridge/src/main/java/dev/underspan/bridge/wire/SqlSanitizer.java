@@ -4,15 +4,15 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Takes literals and comments out of a PostgreSQL statement in one pass.
- *
- * <p>Lexical rules: PostgreSQL documentation, "SQL Syntax, Lexical Structure". A statement cut
- * anywhere is fine: an open literal or comment reaches to its end.
+ * Takes literals and comments out of a statement in one pass, by the lexical rules of a {@link
+ * SqlDialect}. A statement cut anywhere is fine: an open literal or comment reaches to its end.
  */
 public final class SqlSanitizer {
   private static final int MAX_INPUT = 16 * 1024;
   private static final int MAX_OUTPUT = 2048;
 
+  private final SqlDialect dialect;
+  private final boolean mysql;
   private final String in;
   private final int end;
   private final StringBuilder out;
@@ -22,16 +22,20 @@ public final class SqlSanitizer {
   // Start in out of the parenthesised list after IN as long as it holds only placeholders.
   private int listStart = -1;
   private int listSize;
+  // Within MySQL's executable comment, whose content is part of the statement.
+  private boolean executable;
 
-  private SqlSanitizer(String sql) {
+  private SqlSanitizer(String sql, SqlDialect dialect) {
+    this.dialect = dialect;
+    mysql = dialect.mysql();
     in = sql;
     end = Math.min(sql.length(), MAX_INPUT);
     out = new StringBuilder(Math.min(end, 512));
   }
 
   /** Sanitises a statement and names its operation and main table. */
-  public static SqlSummary summarise(String sql) {
-    String text = new SqlSanitizer(sql).run();
+  public static SqlSummary summarise(String sql, SqlDialect dialect) {
+    String text = new SqlSanitizer(sql, dialect).run();
     return new Words(text).summary(cut(text));
   }
 
@@ -49,15 +53,23 @@ public final class SqlSanitizer {
       if (c <= ' ') {
         pos++;
         space = true;
-      } else if (c == '-' && at(pos + 1) == '-') {
+      } else if ((c == '-' && at(pos + 1) == '-' && dashesComment()) || (c == '#' && mysql)) {
         lineComment();
       } else if (c == '/' && at(pos + 1) == '*') {
-        blockComment();
-      } else if (c == '\'') {
-        string(false);
-      } else if (c == '"') {
-        quotedIdentifier();
-      } else if (c == '$') {
+        if (mysql) {
+          mysqlComment();
+        } else {
+          blockComment();
+        }
+      } else if (c == '*' && at(pos + 1) == '/' && executable) {
+        executable = false;
+        pos += 2;
+        space = true;
+      } else if (c == '\'' || (c == '"' && mysql)) {
+        string(c, dialect == SqlDialect.MYSQL);
+      } else if (c == '"' || (c == '`' && mysql)) {
+        quotedIdentifier(c);
+      } else if (c == '$' && !mysql) {
         dollar();
       } else if (digit(c) || (c == '.' && digit(at(pos + 1)))) {
         number();
@@ -88,6 +100,10 @@ public final class SqlSanitizer {
 
   private static boolean wordStart(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80;
+  }
+
+  private static boolean nameStart(char c) {
+    return wordStart(c) || c == '"' || c == '`';
   }
 
   private static boolean wordPart(char c) {
@@ -144,6 +160,11 @@ public final class SqlSanitizer {
     }
   }
 
+  /** MySQL wants a blank after the two dashes; without it they are two signs. */
+  private boolean dashesComment() {
+    return !mysql || at(pos + 2) <= ' ';
+  }
+
   private void lineComment() {
     while (pos < end && in.charAt(pos) != '\n' && in.charAt(pos) != '\r') {
       pos++;
@@ -170,14 +191,34 @@ public final class SqlSanitizer {
     space = true;
   }
 
-  private void string(boolean escapes) {
+  private void mysqlComment() {
+    int i = pos + 2;
+    if (at(i) == 'M' && at(i + 1) == '!') {
+      i++;
+    }
+    if (at(i) == '!') {
+      // Then the version from which on it counts.
+      do {
+        i++;
+      } while (digit(at(i)));
+      pos = i;
+      executable = true;
+    } else {
+      // They do not nest.
+      int close = in.indexOf("*/", i);
+      pos = close < 0 ? end : Math.min(end, close + 2);
+    }
+    space = true;
+  }
+
+  private void string(char quote, boolean escapes) {
     pos++;
     while (pos < end) {
       char c = in.charAt(pos++);
       if (c == '\\' && escapes) {
         pos++;
-      } else if (c == '\'') {
-        if (at(pos) != '\'') {
+      } else if (c == quote) {
+        if (at(pos) != quote) {
           break;
         }
         pos++;
@@ -186,11 +227,11 @@ public final class SqlSanitizer {
     placeholder("?");
   }
 
-  private void quotedIdentifier() {
+  private void quotedIdentifier(char quote) {
     int start = pos++;
     while (pos < end) {
-      if (in.charAt(pos++) == '"') {
-        if (at(pos) != '"') {
+      if (in.charAt(pos++) == quote) {
+        if (at(pos) != quote) {
           break;
         }
         pos++;
@@ -256,18 +297,18 @@ public final class SqlSanitizer {
       if (at(pos) == '\'') {
         switch (c) {
           case 'e', 'E' -> {
-            string(true);
+            string('\'', !mysql || dialect == SqlDialect.MYSQL);
             return;
           }
           case 'b', 'B', 'x', 'X', 'n', 'N' -> {
-            string(false);
+            string('\'', dialect == SqlDialect.MYSQL);
             return;
           }
           default -> {}
         }
       } else if ((c == 'u' || c == 'U') && at(pos) == '&' && at(pos + 1) == '\'') {
         pos++;
-        string(false);
+        string('\'', dialect == SqlDialect.MYSQL);
         return;
       }
     }
@@ -325,8 +366,10 @@ public final class SqlSanitizer {
       return switch (verb) {
         case "SELECT" -> after("FROM");
         case "DELETE" -> after("FROM");
-        case "INSERT", "MERGE" -> after("INTO");
+        case "INSERT", "MERGE", "REPLACE" -> after("INTO");
         case "UPDATE" -> name(next());
+        case "CALL" -> name(next());
+        case "LOAD" -> after("TABLE");
         case "TRUNCATE", "COPY" -> {
           String word = next();
           yield name(word != null && word.equalsIgnoreCase("TABLE") ? next() : word);
@@ -354,14 +397,21 @@ public final class SqlSanitizer {
 
     private @Nullable String name(@Nullable String word) {
       String name = word;
-      if (name != null && name.equalsIgnoreCase("ONLY")) {
+      while (name != null && modifier(name)) {
         name = next();
       }
-      if (name == null || !(wordStart(name.charAt(0)) || name.charAt(0) == '"')) {
+      if (name == null || !nameStart(name.charAt(0))) {
         return null;
       }
       // A name followed by a parenthesis in FROM is a function, but in INSERT INTO t(a) a table.
       return name.length() <= 255 ? name : null;
+    }
+
+    /** What may stand between the verb and the table: PostgreSQL's, then MySQL's. */
+    private static boolean modifier(String word) {
+      return word.equalsIgnoreCase("ONLY")
+          || word.equalsIgnoreCase("LOW_PRIORITY")
+          || word.equalsIgnoreCase("IGNORE");
     }
 
     private static boolean keyword(String word) {
@@ -387,7 +437,7 @@ public final class SqlSanitizer {
       }
       int start = pos;
       char c = text.charAt(pos);
-      if (!wordStart(c) && c != '"') {
+      if (!nameStart(c)) {
         pos++;
         if (c == '(') {
           depth++;
@@ -398,8 +448,8 @@ public final class SqlSanitizer {
       }
       while (pos < text.length()) {
         c = text.charAt(pos);
-        if (c == '"') {
-          int close = text.indexOf('"', pos + 1);
+        if (c == '"' || c == '`') {
+          int close = text.indexOf(c, pos + 1);
           pos = close < 0 ? text.length() : close + 1;
         } else if (wordPart(c) || c == '.') {
           pos++;

@@ -1,6 +1,7 @@
 package dev.underspan.bridge.wire;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -15,12 +16,17 @@ import org.jspecify.annotations.Nullable;
 public final class WireConnection {
   private static final int MAX_TRIES = 16;
   private static final int MAX_HELD = 64;
+  private static final int MAX_GREETING = 256;
+  private static final byte[] NO_GREETING = new byte[0];
 
   private final ConnectionInfo info;
   private final WireCounters counters;
   private final Calls sink;
   // Sent chunks too short to tell the protocol.
   private final List<Chunk> held = new ArrayList<>(0);
+  // What the server said first, for those protocols in which it does.
+  private byte[] greeting = NO_GREETING;
+  private boolean greetingCut;
   private @Nullable Protocol protocol;
   private int tries;
   private boolean done;
@@ -58,6 +64,8 @@ public final class WireConnection {
     } else if (!held.isEmpty()) {
       // The peer answers something shorter than any request.
       unknown();
+    } else if (tries == 0 && !info.joinedMidway()) {
+      greet(chunk);
     }
   }
 
@@ -68,6 +76,7 @@ public final class WireConnection {
    */
   public void onLoss() {
     held.clear();
+    greeting = NO_GREETING;
     if (!done && protocol != null) {
       protocol.onLoss();
     }
@@ -95,6 +104,7 @@ public final class WireConnection {
     done = true;
     protocol = null;
     held.clear();
+    greeting = NO_GREETING;
   }
 
   private void follow(Protocol.Verdict verdict) {
@@ -108,8 +118,19 @@ public final class WireConnection {
     }
   }
 
+  private void greet(Chunk chunk) {
+    int before = greeting.length;
+    int n = Math.min(chunk.captured(), MAX_GREETING - before);
+    if (n > 0 && !greetingCut) {
+      greeting = Arrays.copyOf(greeting, before + n);
+      System.arraycopy(chunk.data, 0, greeting, before, n);
+    }
+    greetingCut |= n < chunk.totalLength;
+  }
+
   private void unknown() {
     held.clear();
+    greeting = NO_GREETING;
     if (tries == 0) {
       counters.unknownProtocol.increment();
     }
@@ -140,7 +161,7 @@ public final class WireConnection {
       return;
     }
     KnownProtocol.Opening opening =
-        new KnownProtocol.Opening(data, length, whole, info.joinedMidway() || tries > 0);
+        new KnownProtocol.Opening(data, length, whole, info.joinedMidway() || tries > 0, greeting);
     boolean maybe = false;
     for (KnownProtocol known : KnownProtocol.values()) {
       Match match = known.match(opening);
@@ -162,6 +183,7 @@ public final class WireConnection {
       counters.resynchronised.increment();
     }
     protocol = found;
+    greeting = NO_GREETING;
     List<Chunk> replay = List.copyOf(held);
     held.clear();
     for (Chunk h : replay) {

@@ -13,9 +13,12 @@ public final class WireCounters {
   /** Connections that turned to TLS or GSS encryption and are no longer read. */
   public final LongAdder tlsConnections = new LongAdder();
 
+  /** Connections that turned to compression and are no longer read. */
+  public final LongAdder compressedConnections = new LongAdder();
+
   /**
-   * Connections that left HTTP/1 by Upgrade (other than to HTTP/2) or CONNECT and are no longer
-   * read.
+   * Connections that left their protocol and are no longer read: HTTP/1 by Upgrade (other than to
+   * HTTP/2) or CONNECT, a database's by replication or monitoring.
    */
   public final LongAdder upgraded = new LongAdder();
 
@@ -66,6 +69,8 @@ public final class WireCounters {
         + abandoned
         + ", tlsConnections="
         + tlsConnections
+        + ", compressedConnections="
+        + compressedConnections
         + ", upgraded="
         + upgraded
         + ", serverSide="

@@ -275,6 +275,60 @@ class ClientSpansTest {
   }
 
   @Test
+  void mariaDbError() {
+    Call call =
+        new Call(
+            new ClientCall.Sql(
+                "mariadb",
+                "insert into t values ('a')",
+                false,
+                "insert into t values (?)",
+                "INSERT",
+                "t",
+                "shop",
+                "joe",
+                "1062"));
+    call.error = "1062";
+    SpanData span = call.send();
+    assertThat(span.getName()).isEqualTo("INSERT t");
+    assertThat(Sdk.attributes(span))
+        .containsEntry("db.system.name", "mariadb")
+        .containsEntry("db.namespace", "shop")
+        .containsEntry("db.query.text", "insert into t values (?)")
+        .containsEntry("db.response.status_code", "1062")
+        .containsEntry("error.type", "1062");
+  }
+
+  @Test
+  void redisCommand() {
+    Call call = new Call(new ClientCall.Command("redis", "INCR", "INCR ?", "3", "WRONGTYPE"));
+    call.error = "WRONGTYPE";
+    SpanData span = call.send();
+    assertThat(span.getName()).isEqualTo("INCR");
+    assertThat(span.getKind()).isEqualTo(SpanKind.CLIENT);
+    assertThat(span.getStatus().getStatusCode()).isEqualTo(StatusCode.ERROR);
+    assertThat(Sdk.attributes(span))
+        .containsEntry("db.system.name", "redis")
+        .containsEntry("db.namespace", "3")
+        .containsEntry("db.operation.name", "INCR")
+        .containsEntry("db.query.text", "INCR ?")
+        .containsEntry("db.response.status_code", "WRONGTYPE")
+        .containsEntry("error.type", "WRONGTYPE")
+        .containsEntry("server.port", 8080L)
+        .doesNotContainKeys("db.query.summary", "http.request.method");
+  }
+
+  @Test
+  void redisCommandOfUnseenName() {
+    SpanData span = new Call(new ClientCall.Command("redis", null, "", null, null)).send();
+    assertThat(span.getName()).isEqualTo("redis");
+    assertThat(Sdk.attributes(span))
+        .containsEntry("db.system.name", "redis")
+        .doesNotContainKeys(
+            "db.query.text", "db.namespace", "db.operation.name", "db.response.status_code");
+  }
+
+  @Test
   void parentIsTheHead() {
     SpanData span = new Call(GET).send();
     assertThat(span.getTraceId()).isEqualTo("4bf92f3577b34da6a3ce929d0e0e4736");

@@ -276,13 +276,13 @@ class HttpProtocolTest {
     Feed tls = Feed.fresh().out("\u0016\3\1\2\0\1\0\1\374\3\3");
     assertThat(tls.counters.tlsConnections.sum()).isEqualTo(1);
     assertThat(tls.connection.isDone()).isTrue();
-    Feed redis = Feed.fresh();
+    Feed memcached = Feed.fresh();
     for (int i = 0; i < 20; i++) {
-      redis.out("*1\r\n$4\r\nPING\r\n").in("+PONG\r\n");
+      memcached.out("get key\r\n").in("END\r\n");
     }
-    assertThat(redis.connection.isDone()).isTrue();
-    assertThat(redis.counters.unknownProtocol.sum()).isEqualTo(1);
-    assertThat(redis.counters.abandoned.sum()).isEqualTo(1);
+    assertThat(memcached.connection.isDone()).isTrue();
+    assertThat(memcached.counters.unknownProtocol.sum()).isEqualTo(1);
+    assertThat(memcached.counters.abandoned.sum()).isEqualTo(1);
     WireCounters counters = new WireCounters();
     ConnectionInfo accepted = new ConnectionInfo("a", 1, "b", 2, false, false, 0, 0);
     assertThat(new WireConnection(accepted, c -> {}, counters).isDone()).isTrue();

@@ -20,6 +20,7 @@ import static dev.underspan.bridge.wire.Http2Bytes.get;
 import static dev.underspan.bridge.wire.Http2Bytes.headers;
 import static dev.underspan.bridge.wire.Http2Bytes.hex;
 import static dev.underspan.bridge.wire.Http2Bytes.message;
+import static dev.underspan.bridge.wire.RedisProtocolTest.command;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
@@ -45,46 +46,29 @@ class WireRandomTest {
   private enum Kind {
     HTTP(3),
     HTTP2(5),
-    POSTGRESQL(4);
+    POSTGRESQL(4),
+    REDIS(7),
+    MYSQL(5);
 
     final int calls;
 
     Kind(int calls) {
       this.calls = calls;
     }
+
+    static Kind any(Random random) {
+      return values()[random.nextInt(values().length)];
+    }
   }
 
   private static List<Turn> exchange(Kind kind) {
     List<Turn> turns = new ArrayList<>();
-    if (kind == Kind.HTTP2) {
-      http2(turns);
-    } else if (kind == Kind.HTTP) {
-      turn(turns, true, bytes("GET /one HTTP/1.1\r\nHost: h\r\nX: " + "x".repeat(60) + "\r\n\r\n"));
-      turn(turns, false, bytes("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n" + "b".repeat(90)));
-      turn(
-          turns,
-          true,
-          bytes("POST /two HTTP/1.1\r\nHost: h\r\nContent-Length: 70\r\n\r\n" + "p".repeat(70)));
-      String chunks = "28\r\n" + "c".repeat(40) + "\r\n28\r\n" + "d".repeat(40) + "\r\n0\r\n\r\n";
-      turn(
-          turns,
-          false,
-          bytes("HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks));
-      turn(turns, true, bytes("HEAD /three HTTP/1.1\r\nHost: h\r\n\r\n"));
-      turn(turns, false, bytes("HTTP/1.1 204 No Content\r\n\r\n"));
-    } else {
-      turn(turns, true, join(new byte[] {0, 0, 0, 18, 0, 3, 0, 0}, bytes("user\0app\0\0")));
-      turn(turns, false, join(pg('R', "\0\0\0\0"), ready('I')));
-      turn(turns, true, query("SELECT 'one' FROM t" + " ".repeat(50)));
-      turn(turns, false, answer("SELECT 9", 9));
-      turn(
-          turns,
-          true,
-          join(parse("", "BEGIN"), bind("", ""), execute(""), extended("UPDATE t SET a = 1")));
-      byte[] begun = join(pg('1', ""), pg('2', ""), done("BEGIN"));
-      turn(turns, false, join(begun, pg('1', ""), error("42P01"), ready('E')));
-      turn(turns, true, join(parse("s", "ROLLBACK"), bind("", "s"), execute(""), sync()));
-      turn(turns, false, join(pg('1', ""), pg('2', ""), done("ROLLBACK"), ready('I')));
+    switch (kind) {
+      case HTTP -> http(turns);
+      case HTTP2 -> http2(turns);
+      case POSTGRESQL -> postgresql(turns);
+      case REDIS -> redis(turns);
+      case MYSQL -> mysql(turns);
     }
     return turns;
   }
@@ -124,6 +108,74 @@ class WireRandomTest {
     turn(turns, false, headers(9, true, hex("8d")));
   }
 
+  private static void http(List<Turn> turns) {
+    turn(turns, true, bytes("GET /one HTTP/1.1\r\nHost: h\r\nX: " + "x".repeat(60) + "\r\n\r\n"));
+    turn(turns, false, bytes("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n" + "b".repeat(90)));
+    turn(
+        turns,
+        true,
+        bytes("POST /two HTTP/1.1\r\nHost: h\r\nContent-Length: 70\r\n\r\n" + "p".repeat(70)));
+    String chunks = "28\r\n" + "c".repeat(40) + "\r\n28\r\n" + "d".repeat(40) + "\r\n0\r\n\r\n";
+    turn(
+        turns,
+        false,
+        bytes("HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks));
+    turn(turns, true, bytes("HEAD /three HTTP/1.1\r\nHost: h\r\n\r\n"));
+    turn(turns, false, bytes("HTTP/1.1 204 No Content\r\n\r\n"));
+  }
+
+  private static void postgresql(List<Turn> turns) {
+    turn(turns, true, join(new byte[] {0, 0, 0, 18, 0, 3, 0, 0}, bytes("user\0app\0\0")));
+    turn(turns, false, join(pg('R', "\0\0\0\0"), ready('I')));
+    turn(turns, true, query("SELECT 'one' FROM t" + " ".repeat(50)));
+    turn(turns, false, answer("SELECT 9", 9));
+    turn(
+        turns,
+        true,
+        join(parse("", "BEGIN"), bind("", ""), execute(""), extended("UPDATE t SET a = 1")));
+    byte[] begun = join(pg('1', ""), pg('2', ""), done("BEGIN"));
+    turn(turns, false, join(begun, pg('1', ""), error("42P01"), ready('E')));
+    turn(turns, true, join(parse("s", "ROLLBACK"), bind("", "s"), execute(""), sync()));
+    turn(turns, false, join(pg('1', ""), pg('2', ""), done("ROLLBACK"), ready('I')));
+  }
+
+  private static void redis(List<Turn> turns) {
+    turn(turns, true, command("HELLO", "3", "AUTH", "joe", "secret"));
+    turn(turns, false, bytes("%2\r\n+server\r\n+redis\r\n+proto\r\n:3\r\n"));
+    turn(turns, true, join(command("SELECT", "3"), command("SET", "k", "v".repeat(90))));
+    turn(turns, false, bytes("+OK\r\n+OK\r\n"));
+    turn(turns, true, command("LRANGE", "list", "0", "-1"));
+    String pushed = ">2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n";
+    turn(turns, false, bytes(pushed + "*2\r\n$70\r\n" + "e".repeat(70) + "\r\n*1\r\n_\r\n"));
+    turn(turns, true, command("INCR", "k"));
+    turn(turns, false, bytes("-WRONGTYPE not a number\r\n"));
+    turn(turns, true, command("SUBSCRIBE", "a", "b"));
+    String confirmed = ">3\r\n+subscribe\r\n+a\r\n:1\r\n>3\r\n+subscribe\r\n+b\r\n:2\r\n";
+    turn(turns, false, bytes(confirmed));
+    turn(turns, true, command("GET", "k"));
+    turn(turns, false, bytes("|1\r\n+ttl\r\n:5\r\n$3\r\nxyz\r\n"));
+  }
+
+  private static void mysql(List<Turn> turns) {
+    turn(turns, false, MySqlProtocolTest.greeting("11.4.2-MariaDB", -1));
+    turn(turns, true, MySqlProtocolTest.login(0x88208 | 1));
+    turn(turns, false, MySqlProtocolTest.ok(2, 2));
+    turn(turns, true, MySqlProtocolTest.query("SELECT 'one' FROM t" + " ".repeat(50)));
+    turn(turns, false, MySqlProtocolTest.rows(1, 9, false, 2));
+    turn(turns, true, MySqlProtocolTest.prepare("INSERT INTO t VALUES (?, ?)"));
+    turn(turns, false, MySqlProtocolTest.prepared(7, 0, 2, false));
+    turn(
+        turns,
+        true,
+        join(MySqlProtocolTest.execute(7), MySqlProtocolTest.query("UPDATE t SET a = 1")));
+    turn(turns, false, join(MySqlProtocolTest.ok(1, 2), MySqlProtocolTest.error(1, 1205)));
+    turn(turns, true, MySqlProtocolTest.query("CALL p()"));
+    turn(
+        turns, false, join(MySqlProtocolTest.rows(1, 2, false, 2 | 8), MySqlProtocolTest.ok(7, 2)));
+    turn(turns, true, MySqlProtocolTest.query("SELECT 2"));
+    turn(turns, false, MySqlProtocolTest.rows(1, 1, true, 2));
+  }
+
   private static void turn(List<Turn> turns, boolean out, byte[] bytes) {
     turns.add(new Turn(out, bytes));
   }
@@ -160,7 +212,7 @@ class WireRandomTest {
   }
 
   @ParameterizedTest
-  @EnumSource
+  @EnumSource(Kind.class)
   void everySplitGivesTheSame(Kind kind) {
     String expected = whole(kind);
     List<Turn> turns = exchange(kind);
@@ -192,7 +244,7 @@ class WireRandomTest {
   }
 
   @ParameterizedTest
-  @EnumSource
+  @EnumSource(Kind.class)
   void everyTruncationGivesTheSameOrIsCounted(Kind kind) {
     String expected = whole(kind);
     List<Turn> turns = exchange(kind);
@@ -259,7 +311,7 @@ class WireRandomTest {
     for (int i = 0; i < 3000; i++) {
       Feed feed = random.nextBoolean() ? Feed.fresh() : Feed.midway();
       feed.capture(random.nextInt(300), random.nextInt(17));
-      List<Turn> turns = exchange(Kind.values()[random.nextInt(3)]);
+      List<Turn> turns = exchange(Kind.any(random));
       for (int j = 0; j < 20; j++) {
         byte[] bytes;
         if (random.nextInt(3) == 0) {
