@@ -4,9 +4,9 @@ import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.BlockedWatcher;
 import dev.underspan.bridge.export.SelfCounter;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class SelfReport {
   private final List<SelfCounter> counters = new ArrayList<>();
-  private final Set<SelfCounter> told = new HashSet<>();
+  private final Set<SelfCounter> told = ConcurrentHashMap.newKeySet();
 
   List<SelfCounter> counters() {
     return List.copyOf(counters);
@@ -95,6 +95,7 @@ final class SelfReport {
 
   /** The sums, at the end: what was lost, or everything. */
   void tellAll(boolean everything) {
+    tellNew();
     List<SelfCounter> worth =
         counters.stream().filter(counter -> everything || isLoss(counter)).toList();
     if (!worth.isEmpty()) {
