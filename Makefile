@@ -21,7 +21,9 @@ demo: jar ## run the sample shop under the agent and print traces
 test: setup ## all tests, those in the kernel included (root)
 	scripts/with-kernel-mounts mvn -B -ntp verify
 
-bench: jar ## cost of each BPF program, agent start-up, jar size
+bench: setup ## what it costs: hot paths in ns and bytes, BPF programs, agent start-up, jar size (root)
+	@scripts/setup bench
+	$(MVN) -DskipTests -Dbenchmarks.jar.phase=package -pl javaagent/dist,benchmarks -am package
 	benchmarks/run
 
 clean: ## remove what was built

@@ -8,6 +8,24 @@
 
 enum connection_limits {
 	ARRIVALS = 8,
+	RECENT_REQUESTS = 4096, /* a power of two */
+};
+
+/* The latest request of a connection that the process accepted, for whichever thread handles it; at
+ * the place of the client's port, so the latest of those that share it. seq is odd while written.
+ */
+struct recent_request {
+	__u32 seq;
+	__u16 local_port;
+	__u16 remote_port;
+	__u64 cookie;
+	__u64 number;
+	__u64 established_ns;
+	__u64 arrival_ns;
+	__u64 read_ns;
+	__u64 bytes_in;
+	__u32 rtt_us;
+	__u32 retransmits;
 };
 
 struct arrival {

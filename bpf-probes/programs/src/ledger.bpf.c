@@ -198,8 +198,8 @@ static __always_inline struct slot *ours(struct task_struct *task)
 
 	if ((__u32)task->tgid != globals.target_tgid)
 		return NULL;
-	ref = thread_ref_of(task->pid);
-	return ref ? slot_at(ref->slot) : NULL;
+	ref = thread_ref_of(task);
+	return ref ? slot_of(ref) : NULL;
 }
 
 /* A task of ours leaves its processor. */
@@ -271,18 +271,18 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 
 	if ((__u32)parent->tgid != globals.target_tgid || (__u32)child->tgid != globals.target_tgid)
 		return 0;
-	ref = thread_ref_of(parent->pid);
+	ref = thread_ref_of(parent);
 	if (!ref)
 		return 0;
 	if (ref->agent) {
-		enrol_thread(child->pid, true, KIND_RUN_QUEUE, &index);
+		enrol_thread(child, true, KIND_RUN_QUEUE, &index);
 		return 0;
 	}
-	slot = slot_at(ref->slot);
+	slot = slot_of(ref);
 	if (!slot || !slot->head.inherit)
 		return 0;
 	slot->head.inherit = 0;
-	born = enrol_thread(child->pid, false, KIND_RUN_QUEUE, &index);
+	born = enrol_thread(child, false, KIND_RUN_QUEUE, &index);
 	if (born)
 		born->head = slot->head;
 	return 0;
@@ -291,19 +291,18 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	__u32 tid = task->pid;
 	struct thread_ref *ref;
 	struct slot *slot;
 	__u32 index;
 
 	if ((__u32)task->tgid != globals.target_tgid)
 		return 0;
-	ref = thread_ref_of(tid);
-	if (!ref)
+	ref = thread_ref_of(task);
+	if (!ref || !ref->slot)
 		return 0;
-	index = ref->slot;
+	index = ref->slot - 1;
+	ref->slot = 0;
 	slot = slot_at(index);
-	bpf_map_delete_elem(&threads, &tid);
 	if (slot)
 		give_back(slot, index);
 	return 0;
@@ -326,7 +325,7 @@ int enrol(struct enrol_args *args)
 		globals.waiting_monitor = args->waiting_monitor;
 		globals.pending_monitor = args->pending_monitor;
 	}
-	enrol_thread(tid, args->agent, KIND_CPU, &index);
+	enrol_thread(bpf_get_current_task_btf(), args->agent, KIND_CPU, &index);
 	args->slot = index;
 	args->tid = tid;
 	args->tgid = tgid;

@@ -13,7 +13,7 @@
 #include "events.h"
 
 struct thread_ref {
-	__u32 slot;
+	__u32 slot; /* its index and one; 0: none */
 	__u32 agent;
 };
 
@@ -25,11 +25,13 @@ struct {
 	__type(value, struct slot);
 } ledger SEC(".maps");
 
-/* Thread id as the kernel knows it. Agent threads are here too, without a slot. */
+/* With each thread of the process; it goes with its task, so no thread id can be mistaken. Agent
+ * threads are here too, without a slot.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * LEDGER_SLOTS);
-	__type(key, __u32);
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
 	__type(value, struct thread_ref);
 } threads SEC(".maps");
 
@@ -56,9 +58,14 @@ static __always_inline struct slot *slot_at(__u32 index)
 	return bpf_map_lookup_elem(&ledger, &index);
 }
 
-static __always_inline struct thread_ref *thread_ref_of(__u32 tid)
+static __always_inline struct thread_ref *thread_ref_of(struct task_struct *task)
 {
-	return bpf_map_lookup_elem(&threads, &tid);
+	return bpf_task_storage_get(&threads, task, NULL, 0);
+}
+
+static __always_inline struct slot *slot_of(const struct thread_ref *ref)
+{
+	return slot_at(ref->slot - 1);
 }
 
 /* How long the JVM stood still up to now. */
@@ -144,26 +151,31 @@ static __always_inline void give_back(struct slot *slot, __u32 index)
 }
 
 /* Gives a thread a slot, or marks it as the agent's own. Idempotent. */
-static __always_inline struct slot *enrol_thread(__u32 tid, bool agent, __u32 state, __u32 *index)
+static __always_inline struct slot *enrol_thread(struct task_struct *task, bool agent, __u32 state,
+						 __u32 *index)
 {
-	struct thread_ref ref = {.slot = LEDGER_NO_SLOT, .agent = agent};
-	struct thread_ref *known = thread_ref_of(tid);
+	struct thread_ref *ref =
+	    bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct slot *slot;
 
 	*index = LEDGER_NO_SLOT;
-	if (known && (known->slot != LEDGER_NO_SLOT || !agent)) {
-		*index = known->slot;
-		return slot_at(known->slot);
+	if (!ref) {
+		COUNT(slots_exhausted);
+		return NULL;
+	}
+	if (ref->slot || ref->agent) {
+		*index = ref->slot - 1;
+		return slot_of(ref);
 	}
 	if (agent) {
-		bpf_map_update_elem(&threads, &tid, &ref, BPF_ANY);
+		ref->agent = 1;
 		return NULL;
 	}
-	ref.slot = take_slot();
-	slot = slot_at(ref.slot);
+	*index = take_slot();
+	slot = slot_at(*index);
 	if (!slot)
 		return NULL;
-	slot->owner = tid;
+	slot->owner = task->pid;
 	slot->generation++;
 	__builtin_memset(&slot->head, 0, sizeof(slot->head));
 	__builtin_memset(&slot->account, 0, sizeof(slot->account));
@@ -171,12 +183,7 @@ static __always_inline struct slot *enrol_thread(__u32 tid, bool agent, __u32 st
 	__builtin_memset(&slot->request, 0, sizeof(slot->request));
 	slot->account.state = state;
 	slot->account.last_ns = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&threads, &tid, &ref, BPF_ANY)) {
-		give_back(slot, ref.slot);
-		COUNT(slots_exhausted);
-		return NULL;
-	}
-	*index = ref.slot;
+	ref->slot = *index + 1;
 	return slot;
 }
 

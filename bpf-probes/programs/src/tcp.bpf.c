@@ -21,6 +21,14 @@ struct {
 } connections SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, RECENT_REQUESTS);
+	__type(key, __u32);
+	__type(value, struct recent_request);
+} recent SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 * 1024 * 1024);
 } events SEC(".maps");
@@ -214,11 +222,63 @@ static __always_inline int on_arrival(struct sock *sk)
 	return 0;
 }
 
+static __always_inline void note_recent(struct sock *sk, const struct connection *conn,
+					__u32 rtt_us, __u32 retransmits)
+{
+	__u16 remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	__u32 place = remote_port & (RECENT_REQUESTS - 1);
+	struct recent_request *request = bpf_map_lookup_elem(&recent, &place);
+
+	if (!request)
+		return;
+	__sync_fetch_and_add(&request->seq, 1); /* a full barrier, as is the one below */
+	request->local_port = sk->__sk_common.skc_num;
+	request->remote_port = remote_port;
+	request->cookie = conn->cookie;
+	request->number = conn->request_number;
+	request->established_ns = conn->established_ns;
+	request->arrival_ns = conn->request_arrival_ns;
+	request->read_ns = conn->request_read_ns;
+	request->bytes_in = conn->request_bytes;
+	request->rtt_us = rtt_us;
+	request->retransmits = retransmits;
+	__sync_fetch_and_add(&request->seq, 1);
+}
+
+/* The same in the reader's slot, with its account. */
+static __always_inline void note_read(struct slot *slot, __u32 index, struct sock *sk,
+				      const struct connection *conn, bool first, __u64 now,
+				      __u32 rtt_us, __u32 retransmits)
+{
+	struct server_request *request = &slot->request;
+	__u64 thread = logical_thread(slot, index);
+
+	if (request->thread != thread)
+		request->read_ns = 0;
+	request->thread = thread;
+	request->cookie = conn->cookie;
+	request->number = conn->request_number;
+	request->established_ns = conn->established_ns;
+	request->arrival_ns = conn->request_arrival_ns;
+	request->bytes_in = conn->request_bytes;
+	request->rtt_us = rtt_us;
+	request->retransmits = retransmits;
+	request->local_port = sk->__sk_common.skc_num;
+	request->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	/* Read in parts by several threads: the account can only start where this thread came in.
+	 */
+	if (first || request->read_ns < conn->request_read_ns) {
+		request->read_ns = now;
+		copy_account(request->ns, slot, now);
+	}
+}
+
 static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 {
 	__u64 id, now, begin_ns = 0;
 	struct connection *conn;
 	struct thread_ref *ref;
+	struct task_struct *task;
 	struct tcp_sock *tcp;
 	struct slot *slot = NULL;
 	__u32 tid, index = LEDGER_NO_SLOT, total, readable, rtt_us, retransmits;
@@ -235,7 +295,8 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	if (!tcp)
 		return 0;
 	tid = (__u32)id;
-	ref = thread_ref_of(tid);
+	task = bpf_get_current_task_btf();
+	ref = thread_ref_of(task);
 	if (ref && ref->agent)
 		return 0;
 	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -253,7 +314,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	rtt_us = tcp->srtt_us >> 3;
 	retransmits = tcp->total_retrans;
 
-	slot = enrol_thread(tid, false, KIND_CPU, &index);
+	slot = enrol_thread(task, false, KIND_CPU, &index);
 	if (type == EVENT_SENT) {
 		/* When the latest segment left: the call's own, unless it was only queued. */
 		begin_ns = tcp->tcp_wstamp_ns;
@@ -274,35 +335,14 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 				conn->request_bytes = 0;
 			}
 			conn->request_bytes += total;
-			if (slot) {
-				struct server_request *request = &slot->request;
-				__u64 thread = logical_thread(slot, index);
-
-				if (request->thread != thread)
-					request->read_ns = 0;
-				request->thread = thread;
-				request->cookie = conn->cookie;
-				request->number = conn->request_number;
-				request->established_ns = conn->established_ns;
-				request->arrival_ns = conn->request_arrival_ns;
-				request->bytes_in = conn->request_bytes;
-				request->rtt_us = rtt_us;
-				request->retransmits = retransmits;
-				request->local_port = sk->__sk_common.skc_num;
-				request->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-				/* Read in parts by several threads: the account can only
-				 * start where this thread came in.
-				 */
-				if (first || request->read_ns < conn->request_read_ns) {
-					request->read_ns = now;
-					copy_account(request->ns, slot, now);
-				}
-			}
+			note_recent(sk, conn, rtt_us, retransmits);
+			if (slot)
+				note_read(slot, index, sk, conn, first, now, rtt_us, retransmits);
 		}
 	}
 	conn->last_direction = type;
 	COUNT(events_seen);
-	user = user_buffer(bpf_get_current_task_btf(), &readable);
+	user = user_buffer(task, &readable);
 	if (!user)
 		COUNT(payload_unreadable);
 
@@ -351,7 +391,7 @@ static __always_inline int on_state(struct sock *sk, int old_state, int new_stat
 	}
 	now = bpf_ktime_get_ns();
 	if (new_state == TCP_SYN_SENT) {
-		ref = thread_ref_of((__u32)bpf_get_current_pid_tgid());
+		ref = thread_ref_of(bpf_get_current_task_btf());
 		conn->role = ref && ref->agent ? ROLE_AGENT : ROLE_CLIENT;
 		conn->connect_ns = now;
 	} else if (new_state == TCP_LISTEN) {

@@ -45,8 +45,8 @@ public final class Underspan {
   /** The request this thread works on; only the outermost layer has one. */
   private static final ThreadLocal<Request> REQUEST = new ThreadLocal<>();
 
-  /** Set while a ThreadPoolExecutor starts a worker. */
-  private static final ThreadLocal<Boolean> STARTING_WORKER = new ThreadLocal<>();
+  /** Set while the JDK starts a thread that serves everybody: a pool's worker, a poller. */
+  private static final ThreadLocal<Boolean> STARTING_SERVANT = new ThreadLocal<>();
 
   private static final String[] NONE = {};
 
@@ -391,10 +391,16 @@ public final class Underspan {
         : wrap(task);
   }
 
+  /** Its context is the virtual thread's own, and not of whoever makes it runnable. */
+  private static boolean continuesVirtualThread(Runnable task) {
+    return task != null && task.getClass().getName().startsWith("java.lang.VirtualThread");
+  }
+
   /** Wraps what a fork-join pool is to execute. */
   public static Runnable wrapForForkJoin(Runnable task) {
     return task instanceof ForkJoinTask
             || task instanceof CompletableFuture.AsynchronousCompletionTask
+            || continuesVirtualThread(task)
         ? task
         : wrap(task);
   }
@@ -432,13 +438,13 @@ public final class Underspan {
     }
   }
 
-  /** Brackets the start of a thread pool's worker. */
-  public static void startingWorker(boolean starting) {
+  /** Brackets the start of threads that serve everybody, not who happens to start them. */
+  public static void startingServant(boolean starting) {
     if (runtime != null) {
       if (starting) {
-        STARTING_WORKER.set(Boolean.TRUE);
+        STARTING_SERVANT.set(Boolean.TRUE);
       } else {
-        STARTING_WORKER.remove();
+        STARTING_SERVANT.remove();
       }
     }
   }
@@ -448,7 +454,7 @@ public final class Underspan {
     UnderspanRuntime r = runtime;
     if (r != null) {
       try {
-        if (!internal(thread) && STARTING_WORKER.get() == null && !r.isAgentThread()) {
+        if (!internal(thread) && STARTING_SERVANT.get() == null && !r.isAgentThread()) {
           r.threadStarting(thread);
         }
       } catch (Throwable t) {
@@ -478,7 +484,9 @@ public final class Underspan {
     UnderspanRuntime r = runtime;
     if (r != null) {
       try {
-        r.virtualThreadStarting(thread);
+        if (STARTING_SERVANT.get() == null) {
+          r.virtualThreadStarting(thread);
+        }
       } catch (Throwable t) {
         adviceFailed("virtualThreadStarting", t);
       }

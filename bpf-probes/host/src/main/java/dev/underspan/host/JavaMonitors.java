@@ -1,6 +1,8 @@
 package dev.underspan.host;
 
+import java.io.IOException;
 import java.lang.reflect.Field;
+import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,7 +11,10 @@ import org.jspecify.annotations.Nullable;
  * vmStructs.hpp).
  */
 final class JavaMonitors {
-  private static final JavaMonitors UNKNOWN = new JavaMonitors(0, 0, null);
+  /** JDK 25 has some 1 400. */
+  private static final int MAX_ENTRIES = 20_000;
+
+  static final JavaMonitors UNKNOWN = new JavaMonitors(0, 0, null);
 
   private final int waiting;
   private final int pending;
@@ -22,39 +27,38 @@ final class JavaMonitors {
   }
 
   /** Not known on JVMs that export nothing, or where java.lang is not open to us. */
-  static JavaMonitors find() {
-    try {
+  static JavaMonitors find(Libjvm libjvm) {
+    try (OwnMemory memory = new OwnMemory()) {
       Field eetop = Thread.class.getDeclaredField("eetop");
       eetop.setAccessible(true);
-      Libjvm libjvm = Libjvm.ofThisProcess();
-      long entry = pointedTo(libjvm, "gHotSpotVMStructs");
-      long stride = pointedTo(libjvm, "gHotSpotVMStructEntryArrayStride");
-      long typeName = pointedTo(libjvm, "gHotSpotVMStructEntryTypeNameOffset");
-      long fieldName = pointedTo(libjvm, "gHotSpotVMStructEntryFieldNameOffset");
-      long offset = pointedTo(libjvm, "gHotSpotVMStructEntryOffsetOffset");
+      long entry = memory.getLong(libjvm.address("gHotSpotVMStructs"));
+      int stride = number(memory, libjvm, "gHotSpotVMStructEntryArrayStride");
+      int typeName = number(memory, libjvm, "gHotSpotVMStructEntryTypeNameOffset");
+      int fieldName = number(memory, libjvm, "gHotSpotVMStructEntryFieldNameOffset");
+      int offset = number(memory, libjvm, "gHotSpotVMStructEntryOffsetOffset");
       int waiting = 0;
       int pending = 0;
+      ByteBuffer row = memory.bytes(entry, stride);
       // A null type name ends the table.
-      for (; stride > 0 && Native.getLong(entry + typeName) != 0; entry += stride) {
-        String field = Native.getString(Native.getLong(entry + fieldName));
+      for (int i = 0; i < MAX_ENTRIES && row.getLong(typeName) != 0; i++) {
+        String field = memory.getString(row.getLong(fieldName));
         if (field.equals("_current_waiting_monitor")) {
-          waiting = Math.toIntExact(Native.getLong(entry + offset));
+          waiting = Math.toIntExact(row.getLong(offset));
         } else if (field.equals("_current_pending_monitor")) {
-          pending = Math.toIntExact(Native.getLong(entry + offset));
+          pending = Math.toIntExact(row.getLong(offset));
         }
+        entry += stride;
+        row = memory.bytes(entry, stride);
       }
       return waiting > 0 && pending > 0 ? new JavaMonitors(waiting, pending, eetop) : UNKNOWN;
-    } catch (ProbeException | ReflectiveOperationException | RuntimeException e) {
+    } catch (ProbeException | IOException | ReflectiveOperationException | RuntimeException e) {
       return UNKNOWN;
     }
   }
 
-  private static long pointedTo(Libjvm libjvm, String symbol) throws ProbeException {
-    long address = libjvm.address(symbol);
-    if (address == 0) {
-      throw ProbeException.of("libjvm.so does not export " + symbol);
-    }
-    return Native.getLong(address);
+  private static int number(OwnMemory memory, Libjvm libjvm, String symbol)
+      throws ProbeException, IOException {
+    return Math.toIntExact(memory.getLong(libjvm.address(symbol)));
   }
 
   /** Offset in a JavaThread, bytes. */

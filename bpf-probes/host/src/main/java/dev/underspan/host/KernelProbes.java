@@ -2,6 +2,7 @@ package dev.underspan.host;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
+import dev.underspan.abi.RecentRequests;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.DirectoryIteratorException;
@@ -38,12 +39,14 @@ public final class KernelProbes implements AutoCloseable {
   private final Ledger ledger;
   private final ByteBuffer globals;
   private final @Nullable RingReader events;
+  private final @Nullable RecentRequests recent;
   private final @Nullable ProbeException socketsMissing;
   private final ThreadLocal<ByteBuffer> enrolArguments =
       ThreadLocal.withInitial(() -> Native.allocate(Layout.EnrolArgs.SIZE));
 
+  private @Nullable Libjvm libjvm;
   private @Nullable ProbeException safepointsMissing;
-  private final JavaMonitors monitors = JavaMonitors.find();
+  private JavaMonitors monitors = JavaMonitors.UNKNOWN;
 
   private KernelProbes(
       LightSkeleton skeleton, int ringBytes, int slots, @Nullable ProbeException socketsMissing)
@@ -60,6 +63,15 @@ public final class KernelProbes implements AutoCloseable {
                 Native.PROT_READ | Native.PROT_WRITE),
             globals);
     this.events = socketsMissing == null ? new RingReader(skeleton.map("events"), ringBytes) : null;
+    this.recent =
+        socketsMissing == null
+            ? new RecentRequests(
+                Native.mmap(
+                    skeleton.map("recent"),
+                    pages(Layout.RECENT_REQUESTS * Layout.RecentRequest.SIZE),
+                    0,
+                    Native.PROT_READ))
+            : null;
   }
 
   private static long pages(int bytes) {
@@ -82,8 +94,7 @@ public final class KernelProbes implements AutoCloseable {
     if (slots < 1 || slots > MAX_SLOTS) {
       throw ProbeException.of("the ledger can have 1 to " + MAX_SLOTS + " slots, not " + slots);
     }
-    Map<String, Integer> sizes =
-        Map.of("events", ringBytes, "ledger", slots, "free_slots", slots, "threads", 2 * slots);
+    Map<String, Integer> sizes = Map.of("events", ringBytes, "ledger", slots, "free_slots", slots);
     ProbeException socketsMissing = null;
     LightSkeleton skeleton;
     try {
@@ -97,6 +108,7 @@ public final class KernelProbes implements AutoCloseable {
     }
     try {
       KernelProbes probes = new KernelProbes(skeleton, ringBytes, slots, socketsMissing);
+      probes.readLibjvm();
       probes.enrol(true);
       for (String program : SCHEDULER) {
         skeleton.attach(program);
@@ -108,6 +120,7 @@ public final class KernelProbes implements AutoCloseable {
         probes.adoptOpenSockets();
       }
       probes.watchSafepoints();
+      probes.libjvm = null; // read, and large
       return probes;
     } catch (ProbeException | RuntimeException e) {
       skeleton.close();
@@ -116,15 +129,27 @@ public final class KernelProbes implements AutoCloseable {
   }
 
   /** The ledger is of use without. */
-  private void watchSafepoints() {
+  private void readLibjvm() {
     try {
-      Libjvm libjvm = Libjvm.ofThisProcess();
+      libjvm = Libjvm.ofThisProcess();
+      monitors = JavaMonitors.find(libjvm);
+    } catch (ProbeException e) {
+      safepointsMissing = e;
+    }
+  }
+
+  private void watchSafepoints() {
+    Libjvm file = libjvm;
+    if (file == null) {
+      return;
+    }
+    try {
       // The end first: without a beginning it does nothing, while a beginning without an end would
       // make a stop of everything that follows.
       skeleton.attachUprobe(
-          "on_safepoint_end", libjvm.path(), libjvm.usdt("hs_private", "safepoint__end"));
+          "on_safepoint_end", file.path(), file.usdt("hs_private", "safepoint__end"));
       skeleton.attachUprobe(
-          "on_safepoint_begin", libjvm.path(), libjvm.usdt("hs_private", "safepoint__begin"));
+          "on_safepoint_begin", file.path(), file.usdt("hs_private", "safepoint__begin"));
     } catch (ProbeException e) {
       safepointsMissing = e;
     }
@@ -184,6 +209,11 @@ public final class KernelProbes implements AutoCloseable {
   /** The mapped ledger. */
   public Ledger ledger() {
     return ledger;
+  }
+
+  /** The latest request of each connection, or null where this kernel has no socket tracepoints. */
+  public @Nullable RecentRequests recentRequests() {
+    return recent;
   }
 
   /** Socket events, or null where this kernel has no way for them. */

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * The file of the JVM that this process runs, as ELF (System V ABI, chapters 4 and 5): its USDT
@@ -19,6 +20,8 @@ final class Libjvm {
   private static final int SHT_NOTE = 7;
   private static final int SHT_DYNSYM = 11;
   private static final int PT_LOAD = 1;
+  private static final int PF_X = 1;
+  private static final long PAGE_MASK = -4096L;
   private static final int STAPSDT = 3;
 
   private final Path path;
@@ -33,15 +36,19 @@ final class Libjvm {
     this.elf = elf;
   }
 
-  /** Finds it among the mappings. */
+  /**
+   * Finds it among the mappings, by the one that can be executed: others may be of whoever reads
+   * the file, like us.
+   */
   static Libjvm ofThisProcess() throws ProbeException {
     try {
       for (String line : Files.readAllLines(Path.of("/proc/self/maps"))) {
         int at = line.indexOf('/');
         // start-end perms offset device inode path
-        if (at > 0 && line.endsWith("/libjvm.so") && line.split(" +")[2].matches("0+")) {
-          long base = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16);
-          return read(Path.of(line.substring(at)), base);
+        String[] fields = line.split(" +");
+        if (at > 0 && line.endsWith("/libjvm.so") && fields[1].indexOf('x') >= 0) {
+          long start = Long.parseUnsignedLong(line.substring(0, line.indexOf('-')), 16);
+          return read(Path.of(line.substring(at)), start, Long.parseUnsignedLong(fields[2], 16));
         }
       }
     } catch (IOException | RuntimeException e) {
@@ -50,7 +57,14 @@ final class Libjvm {
     throw ProbeException.of("no libjvm.so is mapped in this process");
   }
 
-  static Libjvm read(Path path, long base) throws IOException, ProbeException {
+  /**
+   * Reads the file.
+   *
+   * @param start where a part that can be executed is mapped
+   * @param offset what part of the file that is
+   */
+  private static Libjvm read(Path path, long start, long offset)
+      throws IOException, ProbeException {
     try (FileChannel channel = FileChannel.open(path)) {
       ByteBuffer elf =
           channel
@@ -60,10 +74,31 @@ final class Libjvm {
           || elf.get(4) != 2) {
         throw ProbeException.of(path + " is not a 64-bit ELF file");
       }
-      Libjvm libjvm = new Libjvm(path, base, elf);
+      Libjvm libjvm = new Libjvm(path, start - linkedAddress(elf, offset), elf);
       libjvm.readSections();
       return libjvm;
     }
+  }
+
+  /** The address for which what lies at an offset of the file was linked. */
+  private static long linkedAddress(ByteBuffer elf, long offset) {
+    for (int p : programHeaders(elf)) {
+      long from = elf.getLong(p + 8);
+      if (elf.getInt(p) == PT_LOAD
+          && (elf.getInt(p + 4) & PF_X) != 0
+          && offset >= (from & PAGE_MASK)
+          && offset < from + elf.getLong(p + 32)) {
+        return elf.getLong(p + 16) - from + offset;
+      }
+    }
+    throw new IllegalStateException("no segment to execute at offset " + offset);
+  }
+
+  /** Where each of them is in the file. */
+  private static int[] programHeaders(ByteBuffer elf) {
+    int at = Math.toIntExact(elf.getLong(32));
+    int entry = elf.getShort(54);
+    return IntStream.range(0, elf.getShort(56)).map(i -> at + i * entry).toArray();
   }
 
   private record Section(int name, int type, long address, long offset, long size, int link) {}
@@ -128,10 +163,7 @@ final class Libjvm {
   }
 
   private long fileOffset(long address) {
-    int at = Math.toIntExact(elf.getLong(32));
-    int entry = elf.getShort(54);
-    for (int i = 0; i < elf.getShort(56); i++) {
-      int p = at + i * entry;
+    for (int p : programHeaders(elf)) {
       long offset = elf.getLong(p + 8);
       long virtual = elf.getLong(p + 16);
       if (elf.getInt(p) == PT_LOAD
@@ -168,9 +200,12 @@ final class Libjvm {
     return offset;
   }
 
-  /** Where an exported symbol is in this process's memory, 0 if there is none. */
-  long address(String symbol) {
+  /** Where an exported symbol is in this process's memory. */
+  long address(String symbol) throws ProbeException {
     Long value = symbols.get(symbol);
-    return value == null || value == 0 ? 0 : base + value;
+    if (value == null || value == 0) {
+      throw ProbeException.of(path + " does not export " + symbol);
+    }
+    return base + value;
   }
 }

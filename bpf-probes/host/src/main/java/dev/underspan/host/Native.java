@@ -4,7 +4,6 @@ import com.kenai.jffi.MemoryIO;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import jnr.ffi.LastError;
 import jnr.ffi.LibraryLoader;
 import jnr.ffi.Runtime;
@@ -120,31 +119,6 @@ final class Native {
   /** ioctl(2) with a number; the result, or -errno. */
   static int ioctl(int fd, long request, long argument) {
     return (int) call(NUMBERS.ioctl, fd, request, argument, 0, 0, 0);
-  }
-
-  /** Memory of this process; the address must be mapped. */
-  static long getLong(long address) {
-    return at(address, Long.BYTES).getLong(0);
-  }
-
-  /** A C string in memory of this process, its first 256 bytes; empty for NULL. */
-  static String getString(long address) {
-    if (address == 0) {
-      return "";
-    }
-    ByteBuffer memory = at(address, 256);
-    byte[] text = new byte[256];
-    int length = 0;
-    while (length < text.length && memory.get(length) != 0) {
-      text[length] = memory.get(length);
-      length++;
-    }
-    return new String(text, 0, length, StandardCharsets.UTF_8);
-  }
-
-  /** Through a buffer, since JDK 24 and later warn of Unsafe's way. */
-  private static ByteBuffer at(long address, int length) {
-    return MEMORY.newDirectByteBuffer(address, length).order(ByteOrder.nativeOrder());
   }
 
   /** Whether a descriptor is a listening socket; false for anything else. */

@@ -7,14 +7,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.underspan.abi.Layout;
+import dev.underspan.abi.Ledger;
 import java.io.RandomAccessFile;
-import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.ByteBuffer;
 import java.nio.channels.Pipe;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -28,6 +30,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Time of known kinds, without any hint from Java. */
 @NullUnmarked
 class KindsTest {
+  private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
+
   private static KernelProbes probes;
 
   @TempDir Path directory;
@@ -108,11 +112,11 @@ class KindsTest {
     }
   }
 
-  /** Threads that would run, wait for a monitor or park while the JVM stands still. */
+  /** A thread that would run while the JVM stands still, against the JVM's own log of its stops. */
   @Test
   void stopsOfTheJvmAreNeitherLockNorProcessor() throws Exception {
     List<byte[]> live = new ArrayList<>();
-    for (int i = 0; i < 400_000; i++) {
+    for (int i = 0; i < 200_000; i++) {
       live.add(new byte[64]);
     }
     AtomicBoolean stop = new AtomicBoolean();
@@ -124,42 +128,43 @@ class KindsTest {
                 System.gc();
               }
             });
-    collector.start();
-    long[] before = collected();
-    long stoppedBefore = probes.ledger().stoppedUntil(System.nanoTime());
-    long[] account =
-        measure(
-            probes,
-            () -> {
-              long end = System.nanoTime() + 600 * MS;
-              while (System.nanoTime() < end) {
-                sink.incrementAndGet();
-              }
-            });
-    long stopped = probes.ledger().stoppedUntil(System.nanoTime()) - stoppedBefore;
-    long[] after = collected();
-    stop.set(true);
-    collector.join();
-    assertAddsUp(account);
-    assertThat(live).hasSize(400_000);
-    // The JVM counts a collection when it ends: the first may have begun before we looked.
-    long collections = after[1] - before[1];
-    long inside = (after[0] - before[0]) * MS * (collections - 1) / collections;
-    assertThat(collections).isGreaterThan(1);
-    assertThat(stopped).isGreaterThan(inside * 8 / 10);
-    assertThat(account[Layout.KIND_SAFEPOINT]).isGreaterThan(stopped / 2);
-    assertThat(account[Layout.KIND_SAFEPOINT]).isLessThanOrEqualTo(stopped);
-    assertThat(account[Layout.KIND_LOCK]).isLessThan(account[Layout.KIND_SAFEPOINT] / 10);
-  }
-
-  /** By the JVM's own count: milliseconds, and how many. */
-  private static long[] collected() {
-    long[] collected = new long[2];
-    for (GarbageCollectorMXBean bean : ManagementFactory.getGarbageCollectorMXBeans()) {
-      collected[0] += bean.getCollectionTime();
-      collected[1] += bean.getCollectionCount();
+    long[] account;
+    long wall;
+    long[] stops;
+    try (SafepointLog log = new SafepointLog(directory.resolve("safepoints"))) {
+      collector.start();
+      account =
+          measure(
+              probes,
+              () -> {
+                long end = System.nanoTime() + 600 * MS;
+                while (System.nanoTime() < end) {
+                  sink.incrementAndGet();
+                }
+              });
+      stop.set(true);
+      collector.join();
+      wall = account[Ledger.KINDS];
+      long begin = account[Ledger.KINDS + 1];
+      stops = log.stopped(begin, begin + wall);
     }
-    return collected;
+    assertAddsUp(account);
+    assertThat(live).hasSize(200_000);
+    long stopped = stops[0];
+    long still = stops[1];
+    assertThat(still).isGreaterThan(100 * MS);
+    // Until the stop reaches it the thread runs, and after it, it waits for a processor.
+    long held =
+        account[Layout.KIND_SAFEPOINT] + account[Layout.KIND_CPU] + account[Layout.KIND_RUN_QUEUE];
+    assertThat(held)
+        .as("%s stopped %d of %d", Arrays.toString(account), stopped, wall)
+        .isGreaterThan(wall - wall / 50);
+    assertThat(account[Layout.KIND_SAFEPOINT])
+        .isBetween(
+            still - account[Layout.KIND_RUN_QUEUE] - Math.max(MS, still / 100),
+            stopped + Math.max(MS, stopped / 100));
+    // Handshakes with the JVM are waits on a futex too, without a stop.
+    assertThat(account[Layout.KIND_LOCK]).isLessThan(wall / 50);
   }
 
   /** A CPU quota of a fifth of a processor, by cgroup v1 or v2, for one thread of this process. */
@@ -170,6 +175,7 @@ class KindsTest {
     long[][] account = new long[1][];
     Throwable[] failure = new Throwable[1];
     long[] throttled = new long[1];
+    long[] processor = new long[1];
     Thread spinner =
         new Thread(
             () -> {
@@ -180,10 +186,12 @@ class KindsTest {
                     measure(
                         probes,
                         () -> {
+                          long processorBefore = THREADS.getCurrentThreadCpuTime();
                           long end = System.nanoTime() + 900 * MS;
                           while (System.nanoTime() < end) {
                             Thread.onSpinWait();
                           }
+                          processor[0] = THREADS.getCurrentThreadCpuTime() - processorBefore;
                         });
                 throttled[0] = quota.throttledNanos() - before;
                 quota.enter(quota.group().getParent());
@@ -201,8 +209,13 @@ class KindsTest {
     assertAddsUp(account[0]);
     // The cgroup's own count ends with the period, the thread's wait when it runs again.
     assertThat(account[0][Layout.KIND_THROTTLED]).isCloseTo(throttled[0], within(25 * MS));
-    assertThat(account[0][Layout.KIND_THROTTLED]).isGreaterThan(500 * MS);
-    assertThat(account[0][Layout.KIND_CPU]).isBetween(120 * MS, 320 * MS);
+    // On a busy machine it may not even come to spend all of its quota.
+    assertThat(account[0][Layout.KIND_THROTTLED]).isGreaterThan(50 * MS);
+    assertThat(account[0][Layout.KIND_CPU]).isBetween(10 * MS, 320 * MS);
+    // CLOCK_THREAD_CPUTIME_ID is exact at any moment.
+    assertThat(account[0][Layout.KIND_CPU]).isCloseTo(processor[0], within(2 * MS));
+    assertThat(account[0][Layout.KIND_THROTTLED] + account[0][Layout.KIND_RUN_QUEUE])
+        .isCloseTo(account[0][Ledger.KINDS] - processor[0], within(4 * MS));
   }
 
   /** A cgroup that allows 20 ms in each 100. */

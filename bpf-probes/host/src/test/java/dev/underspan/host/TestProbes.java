@@ -16,6 +16,10 @@ final class TestProbes {
   private TestProbes() {}
 
   static KernelProbes open() throws Exception {
+    return open(KernelProbes.DEFAULT_SLOTS);
+  }
+
+  static KernelProbes open(int slots) throws Exception {
     KernelProbes[] opened = new KernelProbes[1];
     CountDownLatch done = new CountDownLatch(1);
     List<Throwable> failures = new ArrayList<>();
@@ -24,7 +28,7 @@ final class TestProbes {
         new Thread(
             () -> {
               try {
-                opened[0] = KernelProbes.open(1 << 20, KernelProbes.DEFAULT_SLOTS);
+                opened[0] = KernelProbes.open(1 << 20, slots);
               } catch (Throwable e) {
                 failures.add(e);
               }
@@ -43,13 +47,16 @@ final class TestProbes {
     void run() throws Exception;
   }
 
-  /** What the ledger says of a piece of work on the calling thread; wall time at index KINDS. */
+  /**
+   * What the ledger says of a piece of work on the calling thread; wall time at index KINDS, its
+   * begin behind.
+   */
   static long[] measure(KernelProbes probes, Work work) throws Exception {
     int slot = probes.enrol(false);
     assertThat(slot).isNotNegative();
     Ledger ledger = probes.ledger();
     long[] before = new long[Ledger.KINDS];
-    long[] after = new long[Ledger.KINDS + 1];
+    long[] after = new long[Ledger.KINDS + 2];
     long start = ledger.readNow(slot, before);
     work.run();
     long end = ledger.readNow(slot, after);
@@ -57,6 +64,7 @@ final class TestProbes {
       after[kind] -= before[kind];
     }
     after[Ledger.KINDS] = end - start;
+    after[Ledger.KINDS + 1] = start;
     return after;
   }
 

@@ -2,7 +2,9 @@ package dev.underspan.testapp;
 
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.RandomAccessFile;
+import java.lang.invoke.MethodHandles;
 import java.lang.reflect.Method;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -23,6 +25,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -248,6 +251,58 @@ public final class BudgetApp {
                 .get());
   }
 
+  /** A class of its own each time, whose initialiser sleeps: a virtual thread is pinned. */
+  private static long pinned() throws Exception {
+    byte[] classFile;
+    try (InputStream in = BudgetApp.class.getResourceAsStream("PinnedWork.class")) {
+      classFile = in.readAllBytes();
+    }
+    return timed(() -> MethodHandles.lookup().defineHiddenClass(classFile, true));
+  }
+
+  /** A hundred virtual threads that yield, contend and park a hundred times each. */
+  @SuppressWarnings("ThreadPriorityCheck") // yields are what is tried
+  private static long storm() throws Exception {
+    ReentrantLock lock = new ReentrantLock();
+    Object monitor = new Object();
+    AtomicInteger entered = new AtomicInteger();
+    ExecutorService threads =
+        (ExecutorService) Executors.class.getMethod("newVirtualThreadPerTaskExecutor").invoke(null);
+    List<Future<?>> all = new ArrayList<>();
+    for (int i = 0; i < 100; i++) {
+      all.add(
+          threads.submit(
+              () -> {
+                for (int round = 0; round < 100; round++) {
+                  Thread.yield();
+                  lock.lock();
+                  try {
+                    synchronized (monitor) {
+                      entered.incrementAndGet();
+                    }
+                  } finally {
+                    lock.unlock();
+                  }
+                  if (round % 10 == 0) {
+                    pause(1);
+                  }
+                }
+              }));
+    }
+    long waited =
+        timed(
+            () -> {
+              for (Future<?> one : all) {
+                one.get();
+              }
+            });
+    threads.shutdown();
+    if (entered.get() != 10_000) {
+      throw new IllegalStateException(entered + " of 10000");
+    }
+    return waited;
+  }
+
   private static long fanOut() throws Exception {
     Future<?> first = POOL.submit(() -> spin(60));
     Future<?> second = POOL.submit(() -> spin(60));
@@ -272,6 +327,8 @@ public final class BudgetApp {
           Map.entry("disk", BudgetApp::disk),
           Map.entry("safepoint", BudgetApp::safepoint),
           Map.entry("carrier", BudgetApp::carrier),
+          Map.entry("pinned", BudgetApp::pinned),
+          Map.entry("storm", BudgetApp::storm),
           Map.entry("fanout", BudgetApp::fanOut));
 
   /** Runs it. */

@@ -110,12 +110,12 @@ final class ExecutorInstrumentation {
   static final class PoolAddWorker {
     @Advice.OnMethodEnter(suppress = Throwable.class)
     static void enter() {
-      Underspan.startingWorker(true);
+      Underspan.startingServant(true);
     }
 
     @Advice.OnMethodExit(onThrowable = Throwable.class, suppress = Throwable.class)
     static void exit() {
-      Underspan.startingWorker(false);
+      Underspan.startingServant(false);
     }
   }
 

@@ -19,7 +19,9 @@ final class ThreadInstrumentation {
               null,
               Resumed.class),
           Hook.of(VIRTUAL, "run", "(Ljava/lang/Runnable;)V", VirtualEnded.class),
-          Hook.of("java.lang.Thread", "exit", "()V", Ended.class));
+          Hook.of("java.lang.Thread", "exit", "()V", Ended.class),
+          // The first virtual thread that waits for a socket starts them.
+          Hook.of("sun.nio.ch.Poller$Pollers", "start", "()V", PollersStarted.class));
 
   private ThreadInstrumentation() {}
 
@@ -34,6 +36,18 @@ final class ThreadInstrumentation {
     @Advice.OnMethodEnter(suppress = Throwable.class)
     static void enter(@Advice.This Thread thread) {
       Underspan.virtualThreadStarting(thread);
+    }
+  }
+
+  static final class PollersStarted {
+    @Advice.OnMethodEnter(suppress = Throwable.class)
+    static void enter() {
+      Underspan.startingServant(true);
+    }
+
+    @Advice.OnMethodExit(onThrowable = Throwable.class, suppress = Throwable.class)
+    static void exit() {
+      Underspan.startingServant(false);
     }
   }
 

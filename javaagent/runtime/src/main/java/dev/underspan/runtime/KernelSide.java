@@ -1,6 +1,7 @@
 package dev.underspan.runtime;
 
 import dev.underspan.abi.Ledger;
+import dev.underspan.abi.RecentRequests;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.activity.Kernel;
 import dev.underspan.bridge.correlate.SocketEvents;
@@ -34,6 +35,11 @@ final class KernelSide implements Kernel {
   @Override
   public Ledger ledger() {
     return probes.ledger();
+  }
+
+  @Override
+  public @Nullable RecentRequests recentRequests() {
+    return probes.recentRequests();
   }
 
   @Override

@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
 final class Startup {
   private static final long SHUTDOWN_SECONDS = 3;
 
+  /** How often to look for losses. */
+  private static final long REPORT_NS = TimeUnit.SECONDS.toNanos(2);
+
   private Startup() {}
 
   static void run(Configuration configuration, AgentThreads threads) {
@@ -90,21 +93,26 @@ final class Startup {
     } else {
       drained.countDown();
     }
-    if (kernel != null && configuration.blockedThreshold() > 0) {
-      BlockedWatcher watcher =
-          new BlockedWatcher(
-              activities,
-              clock,
-              TimeUnit.MILLISECONDS.toNanos(configuration.blockedThreshold()),
-              configuration.blockedRate());
-      threads.daemon("blocked", () -> watch(watcher)).start();
+    BlockedWatcher blocked =
+        kernel != null && configuration.blockedThreshold() > 0
+            ? new BlockedWatcher(
+                activities,
+                TimeUnit.MILLISECONDS.toNanos(configuration.blockedThreshold()),
+                configuration.blockedRate())
+            : null;
+    SelfReport report = new SelfReport();
+    if (kernel != null) {
+      report.addKernel(kernel);
     }
+    report.addProcess(activities, runtime, blocked);
+    telemetry.observe(report.counters(), AgentMain.VERSION);
+    threads.daemon("watch", () -> watch(blocked, report)).start();
     Underspan.install(runtime);
     Runtime.getRuntime()
         .addShutdownHook(
             threads.daemon(
                 "shutdown",
-                () -> stop(configuration, telemetry, kernel, drained, runtime, counters)));
+                () -> stop(configuration, telemetry, kernel, drained, report, counters)));
     try {
       // "ready" is to mean all of it, the JDK's own classes included.
       Instrumenter.awaitReady();
@@ -114,12 +122,21 @@ final class Startup {
     report(kernel, missing, begin);
   }
 
-  private static void watch(BlockedWatcher watcher) {
+  private static void watch(@Nullable BlockedWatcher blocked, SelfReport report) {
+    long interval = blocked == null ? REPORT_NS : Math.min(blocked.interval(), REPORT_NS);
     boolean failed = false;
+    long reported = System.nanoTime();
     while (!Thread.currentThread().isInterrupted()) {
-      LockSupport.parkNanos(watcher, watcher.interval());
+      LockSupport.parkNanos(report, interval);
       try {
-        watcher.scan();
+        if (blocked != null) {
+          blocked.scan();
+        }
+        long now = System.nanoTime();
+        if (now - reported >= REPORT_NS) {
+          reported = now;
+          report.tellNew();
+        }
       } catch (RuntimeException e) {
         if (!failed) {
           failed = true;
@@ -153,7 +170,7 @@ final class Startup {
       Telemetry telemetry,
       @Nullable KernelSide kernel,
       CountDownLatch drained,
-      AdviceRuntime runtime,
+      SelfReport report,
       WireCounters counters) {
     try {
       if (kernel != null) {
@@ -161,15 +178,10 @@ final class Startup {
         if (!drained.await(SHUTDOWN_SECONDS, TimeUnit.SECONDS)) {
           Log.warn("events were left unread at the end");
         }
-        var seen = kernel.probes().counters();
-        long lost = seen.getOrDefault("ring_full", 0L);
-        if (configuration.debug() || lost > 0) {
-          Log.info("kernel: " + seen + ", handled " + kernel.handled());
-          Log.info("wire: " + counters + ", failed " + kernel.failed());
-        }
       }
-      if (runtime.failures() > 0) {
-        Log.info("instrumentation failures: " + runtime.failures());
+      report.tellAll(configuration.debug());
+      if (configuration.debug()) {
+        Log.info("wire: " + counters);
       }
       telemetry.shutdown(SHUTDOWN_SECONDS, TimeUnit.SECONDS);
     } catch (InterruptedException e) {

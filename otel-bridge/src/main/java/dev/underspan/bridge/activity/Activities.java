@@ -1,6 +1,7 @@
 package dev.underspan.bridge.activity;
 
 import dev.underspan.abi.Layout;
+import dev.underspan.abi.RecentRequests;
 import dev.underspan.abi.ServerRequest;
 import java.lang.ref.WeakReference;
 import java.util.Collections;
@@ -90,11 +91,12 @@ public final class Activities {
     return state;
   }
 
-  /** The thread begins with an activity, in a scope that is never closed. */
-  private void begin(ThreadState state, Activity activity) {
+  /** The thread begins with an activity, in a scope that is closed with its end. */
+  private Scope begin(ThreadState state, Activity activity) {
     Scope scope = state.push();
     scope.activity = activity;
     state.current = activity;
+    return scope;
   }
 
   /** The calling thread's state, enrolled where there is a kernel side. */
@@ -123,8 +125,8 @@ public final class Activities {
   /** Activities that the thread began with are entered once its account can be read. */
   private static void enterOutermost(ThreadState state, Kernel connected) {
     Scope outermost = state.outermost();
-    if (outermost != null && outermost.stay == null && outermost.activity != null) {
-      outermost.stay = outermost.activity.time().enter(state, connected);
+    if (outermost != null && !outermost.entered && outermost.activity != null) {
+      outermost.activity.time().enter(outermost.enter(), connected);
     }
   }
 
@@ -140,11 +142,26 @@ public final class Activities {
     final int place;
     @Nullable Activity activity;
     @Nullable Activity previous;
-    SpanTime.@Nullable Stay stay;
+
+    /** Whether it is by this scope that the thread's time is counted for the activity. */
+    boolean entered;
+
+    private SpanTime.@Nullable Stay stay;
 
     Scope(ThreadState state, int place) {
       this.state = state;
       this.place = place;
+    }
+
+    /** The stay that begins; its object is made once. */
+    SpanTime.Stay enter() {
+      entered = true;
+      SpanTime.Stay own = stay;
+      if (own == null) {
+        own = new SpanTime.Stay(state);
+        stay = own;
+      }
+      return own;
     }
   }
 
@@ -154,7 +171,7 @@ public final class Activities {
     boolean enters = activity != null && !state.isInside(activity);
     Scope scope = open(state, activity);
     if (enters && activity != null) {
-      scope.stay = activity.time().enter(state, kernel);
+      activity.time().enter(scope.enter(), kernel);
     }
     return scope;
   }
@@ -170,7 +187,7 @@ public final class Activities {
       return attach(activity);
     }
     Scope scope = open(state, activity);
-    scope.stay = activity.time().enter(state, connected, since.readNs, since.account);
+    activity.time().enter(scope.enter(), connected, since.readNs, since.account);
     return scope;
   }
 
@@ -218,9 +235,10 @@ public final class Activities {
   private long leave(Scope scope) {
     Activity activity = scope.activity;
     SpanTime.Stay stay = scope.stay;
+    boolean entered = scope.entered;
     scope.activity = null;
-    scope.stay = null;
-    return activity == null || stay == null ? 0 : activity.time().leave(stay, kernel);
+    scope.entered = false;
+    return activity == null || stay == null || !entered ? 0 : activity.time().leave(stay, kernel);
   }
 
   private void set(ThreadState state, @Nullable Activity activity) {
@@ -284,6 +302,17 @@ public final class Activities {
     return state.request.number != 0; // read before it was unmounted
   }
 
+  /**
+   * The latest request that any thread read from a connection, in {@code state.elsewhere}.
+   *
+   * @return false when it is not known
+   */
+  public boolean findRequest(ThreadState state, int localPort, int remotePort) {
+    Kernel connected = kernel;
+    RecentRequests recent = connected == null ? null : connected.recentRequests();
+    return recent != null && recent.find(localPort, remotePort, state.elsewhere);
+  }
+
   /** The application starts a platform thread, which begins with what is current here. */
   public void threadStarting(Thread thread) {
     ThreadState state = knownOrNew();
@@ -297,12 +326,18 @@ public final class Activities {
     }
   }
 
-  /** The same for a virtual thread. */
+  /**
+   * The same for a virtual thread. It is the activity's from here on, while it waits for its first
+   * carrier too: at its mount it would be too late, since nothing there may wait for a lock.
+   */
   public void virtualThreadStarting(Thread thread) {
     Activity activity = knownOrNew().current;
     if (activity != null) {
       ThreadState state = new ThreadState(thread, id(thread), true);
-      begin(state, activity);
+      Scope scope = begin(state, activity);
+      if (kernel != null) {
+        activity.time().enterNew(scope.enter(), state.start());
+      }
       virtualThreads.put(state);
     }
   }
@@ -321,7 +356,6 @@ public final class Activities {
     if (slot >= 0) {
       carried.enrolmentTried = true;
       carried.mount(connected.ledger(), slot);
-      enterOutermost(carried, connected);
     }
   }
 

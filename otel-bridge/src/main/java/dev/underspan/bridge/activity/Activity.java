@@ -7,7 +7,6 @@ import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.context.Context;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A span as something that can be current on a thread: its ids parsed once, since they are written
@@ -22,11 +21,17 @@ public final class Activity {
   /** Blockings of the span's threads that have not ended as far as was seen. */
   private final List<BlockedWatcher.Blocked> open = new ArrayList<>(0);
 
-  private @Nullable EpochClock clock;
+  private final EpochClock.Anchor anchor;
 
-  /** An activity of a span; the context carries it and what came with it (baggage). */
-  public Activity(Context context) {
+  /**
+   * An activity of a span.
+   *
+   * @param context carries the span and what came with it (baggage)
+   * @param anchor by which the span's times are told
+   */
+  public Activity(Context context, EpochClock.Anchor anchor) {
     this.context = context;
+    this.anchor = anchor;
     this.span = Span.fromContext(context);
     SpanContext ids = span.getSpanContext();
     String trace = ids.getTraceId();
@@ -53,15 +58,19 @@ public final class Activity {
     return time;
   }
 
+  /** By which all the span's times are told. */
+  public EpochClock.Anchor anchor() {
+    return anchor;
+  }
+
   /** The ids as numbers. */
   public TraceHead head() {
     return head;
   }
 
   /** A thread of the span is blocked; the span gets the event when it goes on, or at its end. */
-  void blocked(BlockedWatcher.Blocked blocking, EpochClock epoch) {
+  void blocked(BlockedWatcher.Blocked blocking) {
     synchronized (open) {
-      clock = epoch;
       open.add(blocking);
     }
   }
@@ -69,9 +78,8 @@ public final class Activity {
   /** It has gone on at that moment. */
   void unblocked(BlockedWatcher.Blocked blocking, long until) {
     synchronized (open) {
-      EpochClock epoch = clock;
-      if (epoch != null && open.remove(blocking)) {
-        blocking.writeTo(this, epoch, until);
+      if (open.remove(blocking)) {
+        blocking.writeTo(this, until);
       }
     }
   }
@@ -79,11 +87,8 @@ public final class Activity {
   /** The span ends; before it does, what is known of its blocked threads is written. */
   void end(long now) {
     synchronized (open) {
-      EpochClock epoch = clock;
       for (BlockedWatcher.Blocked blocking : open) {
-        if (epoch != null) {
-          blocking.writeTo(this, epoch, now);
-        }
+        blocking.writeTo(this, now);
       }
       open.clear();
     }

@@ -2,7 +2,6 @@ package dev.underspan.bridge.activity;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
-import dev.underspan.bridge.clock.EpochClock;
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.common.Attributes;
 import java.util.HashMap;
@@ -26,7 +25,6 @@ public final class BlockedWatcher {
   private static final long SECOND = 1_000_000_000;
 
   private final Activities activities;
-  private final EpochClock clock;
   private final long thresholdNs;
   private final int stacksPerSecond;
   private final Map<ThreadState, Blocked> seen = new HashMap<>();
@@ -46,14 +44,14 @@ public final class BlockedWatcher {
       this.stack = stack;
     }
 
-    void writeTo(Activity activity, EpochClock clock, long until) {
+    void writeTo(Activity activity, long until) {
       if (stack != null) {
         activity
             .span()
             .addEvent(
                 "underspan.blocked",
                 Attributes.of(KIND, Budget.name(kind), DURATION, until - since, STACK, stack),
-                clock.epochNanos(since),
+                activity.anchor().epochNanos(since),
                 TimeUnit.NANOSECONDS);
       }
     }
@@ -65,10 +63,8 @@ public final class BlockedWatcher {
    * @param thresholdNs how long a thread must have been blocked
    * @param stacksPerSecond how many stacks are taken at most
    */
-  public BlockedWatcher(
-      Activities activities, EpochClock clock, long thresholdNs, int stacksPerSecond) {
+  public BlockedWatcher(Activities activities, long thresholdNs, int stacksPerSecond) {
     this.activities = activities;
-    this.clock = clock;
     this.thresholdNs = thresholdNs;
     this.stacksPerSecond = stacksPerSecond;
   }
@@ -145,7 +141,7 @@ public final class BlockedWatcher {
     Blocked blocked = new Blocked(since, kind, stack);
     seen.put(state, blocked);
     if (stack != null) {
-      activity.blocked(blocked, clock);
+      activity.blocked(blocked);
     }
   }
 

@@ -1,11 +1,16 @@
 package dev.underspan.bridge.activity;
 
 import dev.underspan.abi.Ledger;
+import dev.underspan.abi.RecentRequests;
+import org.jspecify.annotations.Nullable;
 
 /** What the kernel side gives to threads: the mapped ledger, and a slot for each. */
 public interface Kernel {
   /** The mapped ledger. */
   Ledger ledger();
+
+  /** Requests by connection; null where sockets are not seen. */
+  @Nullable RecentRequests recentRequests();
 
   /**
    * Enrols the calling thread, a virtual thread's carrier for a virtual one.

@@ -3,6 +3,7 @@ package dev.underspan.bridge.activity;
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -25,23 +26,23 @@ public final class SpanTime {
 
   SpanTime() {}
 
-  /** A thread's stay in the span. */
+  /**
+   * A thread's stay in a span. Its scope uses it again for the next stay, in whichever span: once
+   * {@link #leave} has returned, no span knows it any more. Until then {@link #end} may read it on
+   * another thread, under the lock under which it was handed in.
+   */
   static final class Stay {
     final ThreadState state;
-    final boolean kernel;
+    private boolean kernel;
 
     /** As {@link Ledger#thread} names it; 0 without an account of the kernel's. */
-    final long name;
+    private long name;
 
-    final long since;
-    final long[] base;
+    private long since;
+    private final long[] base = new long[Ledger.KINDS];
 
-    Stay(ThreadState state, boolean kernel, long name, long since, long[] base) {
+    Stay(ThreadState state) {
       this.state = state;
-      this.kernel = kernel;
-      this.name = name;
-      this.since = since;
-      this.base = base;
     }
   }
 
@@ -52,24 +53,39 @@ public final class SpanTime {
   }
 
   /** The calling thread enters now. */
-  Stay enter(ThreadState state, @Nullable Kernel kernel) {
-    long[] base = new long[Ledger.KINDS];
-    if (kernel != null && state.slot >= 0) {
-      long at = kernel.ledger().readNow(state.slot, base);
-      return enter(new Stay(state, true, kernel.ledger().thread(state.slot), at, base));
+  void enter(Stay stay, @Nullable Kernel kernel) {
+    int slot = stay.state.slot;
+    stay.kernel = kernel != null && slot >= 0;
+    if (kernel != null && slot >= 0) {
+      stay.since = kernel.ledger().readNow(slot, stay.base);
+      stay.name = kernel.ledger().thread(slot);
+    } else {
+      // The moment before: the account is read a little later, and must not reach back.
+      stay.since = System.nanoTime();
+      stay.name = ProcessAccount.read(stay.state, stay.base) != 0 ? -1 : 0;
     }
-    // The moment before: the account is read a little later, and must not reach back.
-    long before = System.nanoTime();
-    boolean read = ProcessAccount.read(state, base) != 0;
-    return enter(new Stay(state, false, read ? -1 : 0, before, base));
+    add(stay);
   }
 
   /** The thread has been inside since a moment before, at which it had this account. */
-  Stay enter(ThreadState state, Kernel kernel, long since, long[] account) {
-    return enter(new Stay(state, true, kernel.ledger().thread(state.slot), since, account.clone()));
+  void enter(Stay stay, Kernel kernel, long since, long[] account) {
+    stay.kernel = true;
+    stay.since = since;
+    stay.name = kernel.ledger().thread(stay.state.slot);
+    System.arraycopy(account, 0, stay.base, 0, Ledger.KINDS);
+    add(stay);
   }
 
-  private synchronized Stay enter(Stay stay) {
+  /** A virtual thread that is about to be started enters, at a moment with an empty account. */
+  void enterNew(Stay stay, long since) {
+    stay.kernel = true;
+    stay.since = since;
+    stay.name = stay.state.threadId; // as the ledger names a virtual thread
+    Arrays.fill(stay.base, 0);
+    add(stay);
+  }
+
+  private synchronized void add(Stay stay) {
     if (!ended) {
       if (inside.isEmpty()) {
         budget.idle += Math.max(0, stay.since - idleSince);
@@ -77,12 +93,11 @@ public final class SpanTime {
       inside.add(stay);
       budget.threads = Math.max(budget.threads, inside.size());
     }
-    return stay;
   }
 
   /** The calling thread, which entered, leaves; the moment that its account was read for. */
   long leave(Stay stay, @Nullable Kernel kernel) {
-    long[] end = new long[Ledger.KINDS];
+    long[] end = stay.state.scratch;
     long at = 0;
     if (stay.kernel && kernel != null && stay.state.slot >= 0) {
       at = kernel.ledger().readNow(stay.state.slot, end);

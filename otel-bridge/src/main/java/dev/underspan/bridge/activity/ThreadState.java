@@ -50,6 +50,9 @@ public final class ThreadState {
   /** The request that the thread read last; reused. */
   public final ServerRequest request = new ServerRequest();
 
+  /** A request that maybe another thread read; reused. */
+  public final ServerRequest elsewhere = new ServerRequest();
+
   /** The request that a server span was started for last, so that none is taken twice. */
   public long takenCookie;
 
@@ -190,6 +193,17 @@ public final class ThreadState {
     ledger.clearIdentity(at);
   }
 
+  /**
+   * The virtual thread is about to be started.
+   *
+   * @return the moment from which it waits for a carrier, with nothing in its account
+   */
+  long start() {
+    long now = System.nanoTime();
+    runnableAt = now;
+    return now;
+  }
+
   /** The virtual thread may run again; before any carrier can know. */
   void runnable() {
     if (runnableAt == 0 && slot < 0) {
@@ -230,11 +244,15 @@ public final class ThreadState {
       return ledger.thread(at) == name && slot == at;
     }
     long since = unmountedAt;
-    if (!virtual || since == 0) {
+    long runnable = runnableAt;
+    if (!virtual || (since == 0 && runnable == 0)) {
       return false;
     }
     System.arraycopy(account, 0, into, 0, Ledger.KINDS);
-    long runnable = runnableAt;
+    if (since == 0) {
+      into[Layout.KIND_CARRIER] += Math.max(0, now - runnable);
+      return unmountedAt == 0 && slot < 0;
+    }
     long until = runnable == 0 ? now : Math.min(Math.max(runnable, since), now);
     into[parkedIn] += Math.max(0, until - since);
     into[Layout.KIND_CARRIER] += Math.max(0, now - until);

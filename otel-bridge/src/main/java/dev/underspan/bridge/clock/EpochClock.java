@@ -15,7 +15,19 @@ public final class EpochClock {
 
   private volatile Anchor anchor = Anchor.take();
 
-  private record Anchor(long monotonic, long epoch) {
+  /**
+   * Where the two clocks met. All times of one span are told by one anchor, so that its duration is
+   * exact even when the wall clock is stepped meanwhile.
+   *
+   * @param monotonic CLOCK_MONOTONIC nanoseconds
+   * @param epoch nanoseconds since 1970 at that moment
+   */
+  public record Anchor(long monotonic, long epoch) {
+    /** Epoch nanoseconds of a monotonic moment. */
+    public long epochNanos(long monotonicNanos) {
+      return epoch + (monotonicNanos - monotonic);
+    }
+
     /** The best of a few readings, so that a preempted one does not skew ten seconds. */
     static Anchor take() {
       Anchor best = new Anchor(0, 0);
@@ -39,13 +51,13 @@ public final class EpochClock {
   /** A clock anchored now. */
   public EpochClock() {}
 
-  /** Epoch nanoseconds of a monotonic moment. */
-  public long epochNanos(long monotonicNanos) {
+  /** The latest anchor, at most ten seconds old. */
+  public Anchor anchor() {
     Anchor current = anchor;
     if (System.nanoTime() - current.monotonic > RENEW_NS) {
       current = Anchor.take();
       anchor = current;
     }
-    return current.epoch + (monotonicNanos - current.monotonic);
+    return current;
   }
 }

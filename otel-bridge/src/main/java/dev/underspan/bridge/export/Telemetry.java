@@ -1,12 +1,17 @@
 package dev.underspan.bridge.export;
 
 import dev.underspan.bridge.span.WireIdGenerator;
+import io.opentelemetry.api.common.AttributeKey;
+import io.opentelemetry.api.common.Attributes;
+import io.opentelemetry.api.metrics.Meter;
 import io.opentelemetry.api.trace.Tracer;
 import io.opentelemetry.context.propagation.TextMapPropagator;
 import io.opentelemetry.sdk.OpenTelemetrySdk;
 import io.opentelemetry.sdk.autoconfigure.AutoConfiguredOpenTelemetrySdk;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /**
  * Our own SDK, configured by {@code OTEL_*} variables and {@code otel.*} properties as
@@ -14,6 +19,8 @@ import java.util.concurrent.TimeUnit;
  * logs to nobody.
  */
 public final class Telemetry {
+  private static final AttributeKey<String> REASON = AttributeKey.stringKey("underspan.reason");
+
   private final OpenTelemetrySdk sdk;
   private final WireIdGenerator ids;
 
@@ -52,6 +59,33 @@ public final class Telemetry {
         .tracerBuilder("dev.underspan")
         .setInstrumentationVersion(version)
         .build();
+  }
+
+  /** Makes metrics of counters; asked only when a metrics exporter is configured. */
+  public void observe(List<SelfCounter> counters, String version) {
+    Meter meter =
+        sdk.getMeterProvider()
+            .meterBuilder("dev.underspan")
+            .setInstrumentationVersion(version)
+            .build();
+    counters.stream()
+        .collect(Collectors.groupingBy(SelfCounter::metric))
+        .forEach(
+            (metric, of) ->
+                meter
+                    .counterBuilder(metric)
+                    .setUnit(of.get(0).unit())
+                    .buildWithCallback(
+                        measurement ->
+                            of.forEach(
+                                counter ->
+                                    measurement.record(
+                                        counter.value().getAsLong(), attributes(counter)))));
+  }
+
+  private static Attributes attributes(SelfCounter counter) {
+    String reason = counter.reason();
+    return reason == null ? Attributes.empty() : Attributes.of(REASON, reason);
   }
 
   /** How contexts cross processes. */

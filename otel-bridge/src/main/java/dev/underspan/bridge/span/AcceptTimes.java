@@ -30,10 +30,15 @@ public final class AcceptTimes {
 
   /**
    * When the connection was accepted, 0 if not known; only moments after it was established count.
+   * Told once: it is the first request's.
    */
-  synchronized long find(int localPort, int remotePort, long establishedNs) {
+  synchronized long take(int localPort, int remotePort, long establishedNs) {
     long key = key(localPort, remotePort);
     int place = place(key);
-    return keys[place] == key && times[place] >= establishedNs ? times[place] : 0;
+    if (keys[place] != key) {
+      return 0;
+    }
+    keys[place] = 0;
+    return times[place] >= establishedNs ? times[place] : 0;
   }
 }

@@ -10,6 +10,12 @@ final class Authority {
     return colon > authority.lastIndexOf(']') ? authority.substring(0, colon) : authority;
   }
 
+  /** The port of {@code host[:port]}, 0 if it names none. */
+  static int port(String authority) {
+    String port = authority.substring(Math.min(authority.length(), host(authority).length() + 1));
+    return port.matches("[0-9]{1,5}") ? Integer.parseInt(port) : 0;
+  }
+
   /** The authority of an address as text, IPv6 in brackets. */
   static String of(String address, int port) {
     return (address.indexOf(':') < 0 ? address : "[" + address + "]") + ":" + port;

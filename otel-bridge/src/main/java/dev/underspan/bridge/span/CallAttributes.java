@@ -12,6 +12,9 @@ import static io.opentelemetry.semconv.HttpAttributes.HTTP_RESPONSE_STATUS_CODE;
 import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PEER_ADDRESS;
 import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PEER_PORT;
 import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PROTOCOL_VERSION;
+import static io.opentelemetry.semconv.RpcAttributes.RPC_METHOD;
+import static io.opentelemetry.semconv.RpcAttributes.RPC_STATUS_CODE;
+import static io.opentelemetry.semconv.RpcAttributes.RPC_SYSTEM_NAME;
 import static io.opentelemetry.semconv.ServerAttributes.SERVER_ADDRESS;
 import static io.opentelemetry.semconv.ServerAttributes.SERVER_PORT;
 import static io.opentelemetry.semconv.UrlAttributes.URL_FULL;
@@ -32,7 +35,11 @@ final class CallAttributes {
     if (call.details() instanceof ClientCall.Command command) {
       return command.operation() == null ? command.system() : command.operation();
     }
-    return ((ClientCall.Http) call.details()).method();
+    if (call.details() instanceof ClientCall.Rpc rpc) {
+      return name(rpc);
+    }
+    String method = ((ClientCall.Http) call.details()).method();
+    return method.isEmpty() ? "HTTP" : method;
   }
 
   private static String name(ClientCall.Sql sql) {
@@ -41,6 +48,10 @@ final class CallAttributes {
       return sql.target() == null ? operation : operation + " " + sql.target();
     }
     return sql.database() == null ? sql.system() : sql.database();
+  }
+
+  private static String name(ClientCall.Rpc rpc) {
+    return rpc.service() == null ? rpc.system() : rpc.service() + "/" + rpc.method();
   }
 
   static void describe(Span span, ClientCall call) {
@@ -53,6 +64,8 @@ final class CallAttributes {
       http(span, http, connection);
     } else if (call.details() instanceof ClientCall.Sql sql) {
       sql(span, sql);
+    } else if (call.details() instanceof ClientCall.Rpc rpc) {
+      rpc(span, rpc);
     } else if (call.details() instanceof ClientCall.Command command) {
       command(span, command);
     }
@@ -69,15 +82,35 @@ final class CallAttributes {
             ? Authority.of(connection.remoteAddress(), connection.remotePort())
             : http.host();
     span.setAttribute(SERVER_ADDRESS, Authority.host(authority));
-    span.setAttribute(HTTP_REQUEST_METHOD, http.method());
-    span.setAttribute(
-        URL_FULL,
-        http.target().startsWith("/") ? "http://" + authority + http.target() : http.target());
+    span.setAttribute(HTTP_REQUEST_METHOD, http.method().isEmpty() ? "_OTHER" : http.method());
+    if (!http.target().isEmpty()) {
+      String scheme = http.scheme() == null ? "http" : http.scheme();
+      span.setAttribute(
+          URL_FULL,
+          http.target().startsWith("/")
+              ? scheme + "://" + authority + http.target()
+              : http.target());
+    }
     if (!http.version().isEmpty()) {
       span.setAttribute(NETWORK_PROTOCOL_VERSION, http.version());
     }
     if (http.statusCode() > 0) {
       span.setAttribute(HTTP_RESPONSE_STATUS_CODE, (long) http.statusCode());
+    }
+  }
+
+  private static void rpc(Span span, ClientCall.Rpc rpc) {
+    span.setAttribute(RPC_SYSTEM_NAME, rpc.system());
+    if (rpc.service() != null) {
+      span.setAttribute(RPC_METHOD, name(rpc));
+    }
+    span.setAttribute(RPC_STATUS_CODE, rpc.status());
+    if (rpc.authority() != null) {
+      span.setAttribute(SERVER_ADDRESS, Authority.host(rpc.authority()));
+      int port = Authority.port(rpc.authority());
+      if (port > 0) {
+        span.setAttribute(SERVER_PORT, (long) port);
+      }
     }
   }
 

@@ -39,7 +39,7 @@ public final class ClientSpans implements Consumer<ClientCall> {
   public void accept(ClientCall call) {
     TraceHead parent = call.parent();
     long spanId = 0;
-    TraceHead announced = call.details() instanceof ClientCall.Http http ? http.injected() : null;
+    TraceHead announced = call.details().injected();
     if (announced != null) {
       TraceHead known = injected.take(announced.spanId());
       if (known != null) {
@@ -50,11 +50,12 @@ public final class ClientSpans implements Consumer<ClientCall> {
         parent = announced;
       }
     }
+    EpochClock.Anchor anchor = clock.anchor();
     SpanBuilder builder =
         tracer
             .spanBuilder(CallAttributes.name(call))
             .setSpanKind(SpanKind.CLIENT)
-            .setStartTimestamp(clock.epochNanos(call.startNs()), TimeUnit.NANOSECONDS)
+            .setStartTimestamp(anchor.epochNanos(call.startNs()), TimeUnit.NANOSECONDS)
             .setParent(parent == null ? Context.root() : Context.root().with(wrap(parent)));
     ids.next(spanId);
     Span span = builder.startSpan();
@@ -63,7 +64,7 @@ public final class ClientSpans implements Consumer<ClientCall> {
       CallAttributes.describe(span, call);
       budget(span, call);
     }
-    span.end(clock.epochNanos(call.endNs()), TimeUnit.NANOSECONDS);
+    span.end(anchor.epochNanos(call.endNs()), TimeUnit.NANOSECONDS);
   }
 
   private static Span wrap(TraceHead head) {

@@ -127,7 +127,7 @@ public final class ServerSpans {
         Keys.set(span, Keys.TCP_RTT, rttNs);
         Keys.set(span, Keys.NET_BYTES_IN, bytesIn);
       }
-      span.end(clock.epochNanos(now), TimeUnit.NANOSECONDS);
+      span.end(activity.anchor().epochNanos(now), TimeUnit.NANOSECONDS);
     }
 
     private void describe(
@@ -159,37 +159,39 @@ public final class ServerSpans {
     long now = System.nanoTime();
     ThreadState state = activities.state();
     ServerRequest socket = readBy(state, request, now);
-    boolean taken = socket != null && isTaken(state, socket);
-    if (taken && activities.blockedSoFar(state) != state.takenBlocked) {
-      socket = null; // somebody else read this one, and gave it to the thread
+    boolean readHere = socket != null && !isTaken(state, socket);
+    if (socket == null || (!readHere && activities.blockedSoFar(state) != state.takenBlocked)) {
+      // Somebody else read this one, and gave it to the thread.
+      socket = readElsewhere(state, request, now);
     }
     long begin = socket == null ? now : socket.arrivalNs > 0 ? socket.arrivalNs : socket.readNs;
-    if (socket != null) {
+    if (readHere && socket != null) {
       state.takenCookie = socket.cookie;
       state.takenNumber = socket.number;
     }
     Context parent = propagator.extract(Context.root(), propagation, new Getter());
+    EpochClock.Anchor anchor = clock.anchor();
     Span span =
         tracer
             .spanBuilder(request.method())
             .setParent(parent)
             .setSpanKind(SpanKind.SERVER)
-            .setStartTimestamp(clock.epochNanos(begin), TimeUnit.NANOSECONDS)
+            .setStartTimestamp(anchor.epochNanos(begin), TimeUnit.NANOSECONDS)
             .startSpan();
     if (span.isRecording()) {
       describe(span, request);
     }
-    Activity activity = new Activity(parent.with(span));
+    Activity activity = new Activity(parent.with(span), anchor);
     activity.time().begin(begin);
     long accept = 0;
-    if (socket != null && !taken && socket.number == 1 && socket.establishedNs > 0) {
-      long accepted = acceptTimes.find(socket.localPort, socket.remotePort, socket.establishedNs);
+    if (socket != null && socket.number == 1 && socket.establishedNs > 0) {
+      long accepted = acceptTimes.take(socket.localPort, socket.remotePort, socket.establishedNs);
       accept = accepted == 0 ? 0 : accepted - socket.establishedNs;
     }
     Activities.Scope scope =
-        socket == null || taken
-            ? activities.attach(activity)
-            : activities.attach(activity, socket); // the thread has worked on it since it read it
+        readHere && socket != null
+            ? activities.attach(activity, socket) // the thread has worked on it since it read it
+            : activities.attach(activity);
     return new Handle(
         request,
         activity,
@@ -209,6 +211,15 @@ public final class ServerSpans {
         (request.clientPort() > 0 && request.clientPort() != read.remotePort)
             || (request.localPort() > 0 && request.localPort() != read.localPort);
     return other || read.readNs > now ? null : read;
+  }
+
+  /** What the kernel saw last of this one's connection, whichever thread read it. */
+  private @Nullable ServerRequest readElsewhere(ThreadState state, RequestInfo request, long now) {
+    return request.clientPort() > 0
+            && activities.findRequest(state, request.localPort(), request.clientPort())
+            && state.elsewhere.readNs <= now
+        ? state.elsewhere
+        : null;
   }
 
   /**

@@ -71,6 +71,15 @@ public final class Chunk {
     return Math.max(0, totalLength - captured() - tailBeyond());
   }
 
+  /** A copy without the first bytes, of which there must be so many captured. */
+  Chunk from(int offset) {
+    Chunk c = copy();
+    c.data = Arrays.copyOfRange(data, offset, c.length);
+    c.length -= offset;
+    c.totalLength -= offset;
+    return c;
+  }
+
   Chunk copy() {
     Chunk c = new Chunk();
     c.direction = direction;

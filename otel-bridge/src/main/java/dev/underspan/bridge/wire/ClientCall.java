@@ -22,9 +22,10 @@ import org.jspecify.annotations.Nullable;
  * @param rttMicrosEnd round trip time at the last read, microseconds
  * @param retransmitsBegin the connection's retransmitted segments at the first send
  * @param retransmitsEnd the connection's retransmitted segments at the last read
- * @param errorType an HTTP status of 400 or more, a database's code, {@code connection_closed}, or
- *     {@code _OTHER} for an error whose code was not among the captured bytes
- * @param complete false if the connection closed before the response ended
+ * @param errorType an HTTP status of 400 or more, a database's code, a gRPC status, the HTTP/2
+ *     error code of a stream that was reset, {@code connection_closed}, or {@code _OTHER} for an
+ *     error whose code was not among the captured bytes
+ * @param complete false if the connection or stream was closed before the response ended
  * @param details what is specific to the protocol
  */
 public record ClientCall(
@@ -51,18 +52,24 @@ public record ClientCall(
   public static final String CONNECTION_CLOSED = "connection_closed";
 
   /** What is specific to a protocol. */
-  public sealed interface Details permits Http, Sql, Command {}
+  public sealed interface Details permits Http, Rpc, Sql, Command {
+    /** The span named by a trace header of the call; null if there was none. */
+    default @Nullable TraceHead injected() {
+      return null;
+    }
+  }
 
   /**
-   * An HTTP/1.x exchange.
+   * An HTTP exchange.
    *
-   * @param method request method
-   * @param target request target as sent
-   * @param targetTruncated true if the captured bytes ended inside the target
-   * @param host Host header
-   * @param version protocol version of the request, e.g. {@code 1.1}; empty if not captured
+   * @param method request method; empty if not captured (HTTP/2 only)
+   * @param target request target as sent; empty if not captured
+   * @param targetTruncated true if the captured bytes do not hold the whole target
+   * @param host Host header or :authority
+   * @param version protocol version, e.g. {@code 1.1} or {@code 2}; empty if not captured
    * @param statusCode final status, 0 = not seen
    * @param injected the span named by a traceparent request header
+   * @param scheme :scheme of HTTP/2; null if the protocol has none or it was not captured
    */
   public record Http(
       String method,
@@ -71,6 +78,39 @@ public record ClientCall(
       @Nullable String host,
       String version,
       int statusCode,
+      @Nullable TraceHead injected,
+      @Nullable String scheme)
+      implements Details {
+
+    /** An exchange of HTTP/1.x. */
+    public Http(
+        String method,
+        String target,
+        boolean targetTruncated,
+        @Nullable String host,
+        String version,
+        int statusCode,
+        @Nullable TraceHead injected) {
+      this(method, target, targetTruncated, host, version, statusCode, injected, null);
+    }
+  }
+
+  /**
+   * A remote procedure call.
+   *
+   * @param system {@code rpc.system.name} of OpenTelemetry's conventions, e.g. {@code grpc}
+   * @param service the service with its package; null if it was not captured
+   * @param method the method; null if it was not captured
+   * @param authority host and port as the client names them; null if not captured
+   * @param status the answer's status by name, e.g. {@code OK}; null if none was seen
+   * @param injected the span named by a traceparent request header
+   */
+  public record Rpc(
+      String system,
+      @Nullable String service,
+      @Nullable String method,
+      @Nullable String authority,
+      @Nullable String status,
       @Nullable TraceHead injected)
       implements Details {}
 

@@ -39,6 +39,7 @@ abstract class HttpMessageReader {
   private boolean lineCut;
   private int headBytes;
   private long remaining;
+  private int consumed;
   // The last eight bytes seen since framing was lost.
   private long window;
 
@@ -128,7 +129,7 @@ abstract class HttpMessageReader {
   }
 
   final void feed(Chunk chunk) {
-    feed(chunk.data, 0, chunk.captured());
+    consumed = feed(chunk.data, 0, chunk.captured());
     long hole = chunk.hole();
     if (hole > 0) {
       skip(hole);
@@ -140,7 +141,12 @@ abstract class HttpMessageReader {
     endOfChunk();
   }
 
-  private void feed(byte[] data, int from, int to) {
+  /** How much of the chunk's captured prefix was read; less than all only if stopped within. */
+  final int consumed() {
+    return consumed;
+  }
+
+  private int feed(byte[] data, int from, int to) {
     int off = from;
     while (off < to) {
       switch (state) {
@@ -152,20 +158,21 @@ abstract class HttpMessageReader {
         }
         case UNTIL_CLOSE -> {
           bytes(to - off);
-          return;
+          return to;
         }
         case LOST -> {
           for (int i = Math.max(off, to - 8); i < to; i++) {
             window = window << 8 | (data[i] & 0xff);
           }
           bytes(to - off);
-          return;
+          return to;
         }
         case STOPPED -> {
-          return;
+          return off;
         }
       }
     }
+    return off;
   }
 
   private void skip(long n) {

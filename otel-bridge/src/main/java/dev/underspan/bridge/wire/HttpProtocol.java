@@ -22,6 +22,8 @@ final class HttpProtocol implements Protocol {
   private int overflow;
   private boolean anyRequest;
   private Verdict verdict = Verdict.CONTINUE;
+  // Reads on after an upgrade to HTTP/2.
+  private @Nullable Http2Protocol next;
   private Chunk chunk = new Chunk();
 
   HttpProtocol(Role role, Calls sink, WireCounters counters) {
@@ -36,17 +38,27 @@ final class HttpProtocol implements Protocol {
 
   @Override
   public Verdict onChunk(Chunk chunk) {
+    if (next != null) {
+      return next.onChunk(chunk);
+    }
     this.chunk = chunk;
     if (chunk.direction == Direction.SENT) {
       requests.next();
     } else {
       responses.next();
+      if (next != null && responses.consumed() < chunk.totalLength) {
+        return next.onChunk(chunk.from(responses.consumed()));
+      }
     }
     return verdict;
   }
 
   @Override
   public void onLoss() {
+    if (next != null) {
+      next.onLoss();
+      return;
+    }
     counters.callsDropped.add(pending.size());
     pending.clear();
     overflow = 0;
@@ -56,6 +68,10 @@ final class HttpProtocol implements Protocol {
 
   @Override
   public void onClose(long timeNs, boolean error) {
+    if (next != null) {
+      next.onClose(timeNs, error);
+      return;
+    }
     boolean first = true;
     for (Exchange call : pending) {
       boolean done = first && !error && call.answered();
@@ -85,6 +101,25 @@ final class HttpProtocol implements Protocol {
     pending.clear();
     overflow = 0;
     responses.reset();
+  }
+
+  /** RFC 7540, 3.2: the call that asked for HTTP/2 is answered there. */
+  private void upgrade(Exchange call) {
+    Http2Fields request = new Http2Fields();
+    request.method = call.method;
+    request.path = call.target;
+    request.pathCut = call.targetCut;
+    request.scheme = "http";
+    request.host = call.host;
+    request.injected = call.injected;
+    Http2Protocol successor =
+        new Http2Protocol(Role.CLIENT, Http2Protocol.Begin.UPGRADE, sink, counters);
+    successor.adopt(call, request);
+    counters.callsDropped.add(pending.size());
+    pending.clear();
+    requests.stop();
+    responses.stop();
+    next = successor;
   }
 
   private final class Exchange extends PendingCall {
@@ -276,6 +311,7 @@ final class HttpProtocol implements Protocol {
     private @Nullable Exchange current;
     private int status;
     private boolean tunnel;
+    private boolean toHttp2;
 
     void next() {
       feed(chunk);
@@ -290,6 +326,7 @@ final class HttpProtocol implements Protocol {
     void messageBegin() {
       clearFraming();
       status = 0;
+      toHttp2 = false;
       current = pending.peekFirst();
     }
 
@@ -319,6 +356,12 @@ final class HttpProtocol implements Protocol {
     }
 
     @Override
+    void header(String name, String value) {
+      super.header(name, value);
+      toHttp2 |= name.equalsIgnoreCase("upgrade") && value.equalsIgnoreCase("h2c");
+    }
+
+    @Override
     void headEnd() {
       String method = current == null ? "" : current.method;
       tunnel = status == 101 || (method.equals("CONNECT") && status / 100 == 2);
@@ -345,6 +388,11 @@ final class HttpProtocol implements Protocol {
       }
       if (call != null && call == pending.peekFirst()) {
         pending.poll();
+        if (status == 101 && toHttp2) {
+          call.emitted = true;
+          upgrade(call);
+          return;
+        }
         call.emit(call.lastReceivedNs(), true);
         if (requests.isLost()) {
           // Whatever the request's end looked like, it was before this.

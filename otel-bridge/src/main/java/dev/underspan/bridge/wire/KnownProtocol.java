@@ -18,6 +18,19 @@ enum KnownProtocol {
     }
   },
 
+  /** HTTP/2 in the clear, from its preface on. */
+  HTTP2 {
+    @Override
+    Match match(Opening opening) {
+      return Http2Syntax.preface(opening.data(), opening.length());
+    }
+
+    @Override
+    Protocol reader(Opening opening, Calls sink, WireCounters counters) {
+      return new Http2Protocol(Protocol.Role.CLIENT, Http2Protocol.Begin.PREFACE, sink, counters);
+    }
+  },
+
   /** PostgreSQL from its first message on. */
   POSTGRESQL {
     @Override
@@ -91,6 +104,21 @@ enum KnownProtocol {
     @Override
     Protocol reader(Opening opening, Calls sink, WireCounters counters) {
       return new MySqlProtocol(Protocol.Role.CLIENT, null, true, sink, counters);
+    }
+  },
+
+  /** HTTP/2, first seen later. */
+  HTTP2_MIDWAY {
+    @Override
+    Match match(Opening opening) {
+      return opening.midway()
+          ? Http2Syntax.midway(opening.data(), opening.length(), opening.whole())
+          : Match.NO;
+    }
+
+    @Override
+    Protocol reader(Opening opening, Calls sink, WireCounters counters) {
+      return new Http2Protocol(Protocol.Role.CLIENT, Http2Protocol.Begin.MIDWAY, sink, counters);
     }
   };
 

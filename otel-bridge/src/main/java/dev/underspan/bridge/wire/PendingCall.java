@@ -30,6 +30,24 @@ class PendingCall {
     retransmitsEnd = retransmitsBegin;
   }
 
+  /** The same call, read on by another protocol. */
+  PendingCall(PendingCall other) {
+    startNs = other.startNs;
+    parent = other.parent;
+    accountBegin = other.accountBegin;
+    rttBegin = other.rttBegin;
+    retransmitsBegin = other.retransmitsBegin;
+    requestEndNs = other.requestEndNs;
+    firstByteNs = other.firstByteNs;
+    lastReceivedNs = other.lastReceivedNs;
+    bytesOut = other.bytesOut;
+    bytesIn = other.bytesIn;
+    accountEnd = other.accountEnd;
+    rttEnd = other.rttEnd;
+    retransmitsEnd = other.retransmitsEnd;
+    answered = other.answered;
+  }
+
   final void sent(Chunk chunk, long bytes) {
     requestEndNs = chunk.timeNs;
     bytesOut += bytes;

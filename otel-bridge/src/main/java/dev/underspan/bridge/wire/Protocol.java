@@ -1,7 +1,8 @@
 package dev.underspan.bridge.wire;
 
 /** Reads one application protocol on one connection. Not thread-safe. */
-sealed interface Protocol permits HttpProtocol, PgProtocol, RedisProtocol, MySqlProtocol {
+sealed interface Protocol
+    permits HttpProtocol, Http2Protocol, PgProtocol, RedisProtocol, MySqlProtocol {
 
   /** What becomes of the connection after a chunk. */
   enum Verdict {

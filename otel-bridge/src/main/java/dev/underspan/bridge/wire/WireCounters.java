@@ -17,8 +17,8 @@ public final class WireCounters {
   public final LongAdder compressedConnections = new LongAdder();
 
   /**
-   * Connections that left their protocol and are no longer read: HTTP/1 by Upgrade or CONNECT, a
-   * database's by replication or monitoring.
+   * Connections that left their protocol and are no longer read: HTTP/1 by Upgrade (other than to
+   * HTTP/2) or CONNECT, a database's by replication or monitoring.
    */
   public final LongAdder upgraded = new LongAdder();
 
@@ -42,6 +42,12 @@ public final class WireCounters {
 
   /** Executions of a statement whose text was not seen. */
   public final LongAdder unknownStatements = new LongAdder();
+
+  /** Times header blocks of HTTP/2 were missed, so that the table they refer to is not known. */
+  public final LongAdder headerTablesLost = new LongAdder();
+
+  /** Header blocks of HTTP/2 of which not every field is known. */
+  public final LongAdder headersUnknown = new LongAdder();
 
   /** Bytes that broke the rules of the protocol recognised. */
   public final LongAdder parseErrors = new LongAdder();
@@ -81,6 +87,10 @@ public final class WireCounters {
         + callsSkipped
         + ", unknownStatements="
         + unknownStatements
+        + ", headerTablesLost="
+        + headerTablesLost
+        + ", headersUnknown="
+        + headersUnknown
         + ", parseErrors="
         + parseErrors;
   }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.underspan.abi.Layout;
+import dev.underspan.bridge.clock.EpochClock;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.TraceFlags;
@@ -31,7 +32,8 @@ class ActivitiesTest {
             .with(
                 Span.wrap(
                     SpanContext.create(
-                        TRACE, spanId, TraceFlags.getSampled(), TraceState.getDefault()))));
+                        TRACE, spanId, TraceFlags.getSampled(), TraceState.getDefault()))),
+        new EpochClock().anchor());
   }
 
   private static String head(String spanId) {
@@ -94,6 +96,41 @@ class ActivitiesTest {
     assertThat(activities.current()).isNull();
     assertThat(kernel.head(0)).isEqualTo("none");
     assertThat(kernel.enrolments()).isEqualTo(1);
+  }
+
+  /** The scope's objects serve one span after the other, also when one ends while it is current. */
+  @Test
+  void oneScopeForManySpans() {
+    activities.connect(kernel);
+    Activity first = activity("0000000000000001");
+    Activity second = activity("0000000000000002");
+    Activity third = activity("0000000000000003");
+    long begin = System.nanoTime();
+    first.time().begin(begin);
+    second.time().begin(begin);
+    third.time().begin(begin);
+
+    activities.state();
+    kernel.account(0, Layout.KIND_OTHER, FAR, 100, 10);
+    Activities.Scope scope = activities.attach(first);
+    kernel.account(0, Layout.KIND_OTHER, FAR, 130, 11);
+    activities.end(first, 0);
+    kernel.account(0, Layout.KIND_OTHER, FAR, 1000, 500); // nobody's any more
+    activities.detach(scope);
+    assertThat(first.time().budget().ns).startsWith(30, 1, 0);
+
+    assertThat(activities.attach(second)).isSameAs(scope);
+    kernel.account(0, Layout.KIND_OTHER, FAR, 1007, 500);
+    activities.detach(scope);
+    assertThat(activities.attach(third)).isSameAs(scope);
+    kernel.account(0, Layout.KIND_OTHER, FAR, 1007, 503);
+    activities.end(second, 0);
+    activities.detach(scope);
+    activities.end(third, 0);
+    assertThat(first.time().budget().ns).startsWith(30, 1, 0);
+    assertThat(second.time().budget().ns).startsWith(7, 0, 0);
+    assertThat(third.time().budget().ns).startsWith(0, 3, 0);
+    assertThat(second.time().budget().threads).isEqualTo(1);
   }
 
   @Test

@@ -2,6 +2,7 @@ package dev.underspan.bridge.activity;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
+import dev.underspan.abi.RecentRequests;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.HexFormat;
@@ -18,6 +19,12 @@ public final class FakeKernel implements Kernel {
   public final ByteBuffer globals =
       ByteBuffer.allocateDirect(Layout.Globals.SIZE).order(ByteOrder.nativeOrder());
 
+  /** The latest request of each connection. */
+  public final ByteBuffer requests =
+      ByteBuffer.allocateDirect(Layout.RECENT_REQUESTS * Layout.RecentRequest.SIZE)
+          .order(ByteOrder.nativeOrder());
+
+  private final RecentRequests recent = new RecentRequests(requests);
   private final Ledger ledger = new Ledger(memory, globals);
   private final AtomicInteger next = new AtomicInteger();
   private final int slots;
@@ -35,6 +42,11 @@ public final class FakeKernel implements Kernel {
   @Override
   public Ledger ledger() {
     return ledger;
+  }
+
+  @Override
+  public RecentRequests recentRequests() {
+    return recent;
   }
 
   @Override

@@ -16,7 +16,7 @@ class EpochClockTest {
   void nowIsNow() {
     EpochClock clock = new EpochClock();
     long before = wall();
-    long now = clock.epochNanos(System.nanoTime());
+    long now = clock.anchor().epochNanos(System.nanoTime());
     long after = wall();
     long second = TimeUnit.SECONDS.toNanos(1);
     assertThat(now).isBetween(before - second, after + second);
@@ -24,20 +24,20 @@ class EpochClockTest {
 
   @Test
   void differencesAreKept() {
-    EpochClock clock = new EpochClock();
+    EpochClock.Anchor anchor = new EpochClock().anchor();
     long base = System.nanoTime();
-    long epoch = clock.epochNanos(base);
-    assertThat(clock.epochNanos(base + 1)).isEqualTo(epoch + 1);
-    assertThat(clock.epochNanos(base - 3_600_000_000_000L)).isEqualTo(epoch - 3_600_000_000_000L);
-    assertThat(clock.epochNanos(base + 5_000_000_000L)).isEqualTo(epoch + 5_000_000_000L);
+    long epoch = anchor.epochNanos(base);
+    assertThat(anchor.epochNanos(base + 1)).isEqualTo(epoch + 1);
+    assertThat(anchor.epochNanos(base - 3_600_000_000_000L)).isEqualTo(epoch - 3_600_000_000_000L);
+    assertThat(anchor.epochNanos(base + 5_000_000_000L)).isEqualTo(epoch + 5_000_000_000L);
   }
 
   @Test
   void orderIsKept() {
     EpochClock clock = new EpochClock();
-    long last = clock.epochNanos(System.nanoTime());
+    long last = clock.anchor().epochNanos(System.nanoTime());
     for (int i = 0; i < 1000; i++) {
-      long next = clock.epochNanos(System.nanoTime());
+      long next = clock.anchor().epochNanos(System.nanoTime());
       assertThat(next).isGreaterThanOrEqualTo(last);
       last = next;
     }

@@ -87,7 +87,7 @@ class ClientSpansTest {
     assertThat(span.getName()).isEqualTo("GET");
     assertThat(span.getKind()).isEqualTo(SpanKind.CLIENT);
     assertThat(span.getStatus().getStatusCode()).isEqualTo(StatusCode.UNSET);
-    assertThat(span.getStartEpochNanos()).isEqualTo(clock.epochNanos(base));
+    assertThat(span.getStartEpochNanos()).isEqualTo(clock.anchor().epochNanos(base));
     assertThat(Sdk.duration(span)).isEqualTo(10_000);
     assertThat(Sdk.attributes(span))
         .containsExactlyInAnyOrderEntriesOf(
@@ -156,6 +156,80 @@ class ClientSpansTest {
         .doesNotContainKeys(
             "http.response.status_code", "network.protocol.version", "underspan.net.first_byte");
     assertThat(Sdk.budget(span)).containsExactly(Map.entry("network", 10_000L));
+  }
+
+  @Test
+  void http2Call() {
+    SpanData span =
+        new Call(new ClientCall.Http("GET", "/a", false, "shop:8443", "2", 200, null, "https"))
+            .send();
+    assertThat(span.getName()).isEqualTo("GET");
+    assertThat(Sdk.attributes(span))
+        .containsEntry("url.full", "https://shop:8443/a")
+        .containsEntry("network.protocol.version", "2");
+  }
+
+  @Test
+  void http2CallOfWhichLittleIsKnown() {
+    SpanData span = new Call(new ClientCall.Http("", "", true, null, "2", 0, null, null)).send();
+    assertThat(span.getName()).isEqualTo("HTTP");
+    assertThat(Sdk.attributes(span))
+        .containsEntry("http.request.method", "_OTHER")
+        .containsEntry("server.address", "10.0.0.2")
+        .doesNotContainKeys("url.full", "http.response.status_code");
+  }
+
+  @Test
+  void grpcCall() {
+    SpanData span =
+        new Call(new ClientCall.Rpc("grpc", "a.b.Shop", "Buy", "shop:9090", "OK", null)).send();
+    assertThat(span.getName()).isEqualTo("a.b.Shop/Buy");
+    assertThat(span.getKind()).isEqualTo(SpanKind.CLIENT);
+    assertThat(span.getStatus().getStatusCode()).isEqualTo(StatusCode.UNSET);
+    assertThat(Sdk.attributes(span))
+        .containsEntry("rpc.system.name", "grpc")
+        .containsEntry("rpc.method", "a.b.Shop/Buy")
+        .containsEntry("rpc.status_code", "OK")
+        .containsEntry("server.address", "shop")
+        .containsEntry("server.port", 9090L)
+        .containsEntry("network.peer.address", "10.0.0.2")
+        .containsEntry("network.peer.port", 8080L)
+        .doesNotContainKeys("error.type", "http.request.method", "url.full");
+  }
+
+  @Test
+  void grpcError() {
+    Call call = new Call(new ClientCall.Rpc("grpc", "S", "M", "shop", "NOT_FOUND", null));
+    call.error = "NOT_FOUND";
+    SpanData span = call.send();
+    assertThat(span.getStatus().getStatusCode()).isEqualTo(StatusCode.ERROR);
+    assertThat(Sdk.attributes(span))
+        .containsEntry("error.type", "NOT_FOUND")
+        .containsEntry("rpc.status_code", "NOT_FOUND")
+        .containsEntry("server.address", "shop")
+        .containsEntry("server.port", 8080L);
+  }
+
+  @Test
+  void grpcCallOfWhichLittleIsKnown() {
+    SpanData span = new Call(new ClientCall.Rpc("grpc", null, null, null, null, null)).send();
+    assertThat(span.getName()).isEqualTo("grpc");
+    assertThat(Sdk.attributes(span))
+        .containsEntry("rpc.system.name", "grpc")
+        .containsEntry("server.address", "10.0.0.2")
+        .doesNotContainKeys("rpc.method", "rpc.status_code");
+  }
+
+  @Test
+  void injectedIdOfAGrpcCallIsTakenOver() {
+    TraceHead carried =
+        new TraceHead(PARENT.traceIdHigh(), PARENT.traceIdLow(), 0xabcdef0123456789L, 1);
+    injected.put(carried.spanId(), PARENT);
+    Call call = new Call(new ClientCall.Rpc("grpc", "S", "M", "shop", "OK", carried));
+    call.parent = null; // an event loop wrote it
+    SpanData span = call.send();
+    assertThat(span.getSpanId()).isEqualTo("abcdef0123456789");
+    assertThat(span.getParentSpanId()).isEqualTo("00f067aa0ba902b7");
   }
 
   @Test

@@ -85,7 +85,7 @@ class ServerSpansTest {
 
     SpanData span = sdk.only();
     assertThat(span.getKind()).isEqualTo(SpanKind.SERVER);
-    assertThat(span.getStartEpochNanos()).isEqualTo(clock.epochNanos(read - 5_000));
+    assertThat(span.getStartEpochNanos()).isEqualTo(clock.anchor().epochNanos(read - 5_000));
     assertThat(Sdk.budget(span)).containsOnlyKeys("idle", "cpu", "lock");
     assertThat(Sdk.budget(span)).containsEntry("idle", 5_000L).containsEntry("lock", 600L);
     assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
@@ -104,7 +104,7 @@ class ServerSpansTest {
     read(7, 2, 0, 0, read);
     spans.start(request(), NOTHING).end(200, null, null);
     SpanData span = sdk.only();
-    assertThat(span.getStartEpochNanos()).isEqualTo(clock.epochNanos(read));
+    assertThat(span.getStartEpochNanos()).isEqualTo(clock.anchor().epochNanos(read));
     assertThat(Sdk.budget(span)).containsOnlyKeys("cpu");
     assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
     assertThat(Sdk.attributes(span))
@@ -144,7 +144,7 @@ class ServerSpansTest {
     kernel.account(0, Layout.KIND_CPU, read, 1000, 0, 0, 0, 77);
     assertThat(tookIt(request())).isFalse();
     SpanData span = sdk.only();
-    assertThat(span.getStartEpochNanos()).isGreaterThan(clock.epochNanos(read));
+    assertThat(span.getStartEpochNanos()).isGreaterThan(clock.anchor().epochNanos(read));
     assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
     read(7, 4, 0, read - 4_000, read);
     assertThat(tookIt(request())).as("the connection's next").isTrue();
@@ -160,10 +160,38 @@ class ServerSpansTest {
     assertThat(tookIt(request())).isTrue();
     assertThat(tookIt(request())).as("straight from the first").isTrue();
     SpanData span = sdk.only();
-    assertThat(span.getStartEpochNanos()).isEqualTo(clock.epochNanos(read - 5_000));
+    assertThat(span.getStartEpochNanos()).isEqualTo(clock.anchor().epochNanos(read - 5_000));
     assertThat(Sdk.get(span, "underspan.queue.receive")).isEqualTo(5_000L);
     assertThat(Sdk.budget(span).get("idle")).as("behind the first").isGreaterThan(5_000);
     assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
+  }
+
+  @Test
+  void aRequestThatAnotherThreadReadBeginsWithItsArrival() {
+    connect();
+    long read = System.nanoTime();
+    int at = (CLIENT_PORT & (Layout.RECENT_REQUESTS - 1)) * Layout.RecentRequest.SIZE;
+    kernel.requests.putShort(at + Layout.RecentRequest.LOCAL_PORT, (short) PORT);
+    kernel.requests.putShort(at + Layout.RecentRequest.REMOTE_PORT, (short) CLIENT_PORT);
+    kernel.requests.putLong(at + Layout.RecentRequest.NUMBER, 1);
+    kernel.requests.putLong(at + Layout.RecentRequest.ESTABLISHED_NS, read - 9_000);
+    kernel.requests.putLong(at + Layout.RecentRequest.ARRIVAL_NS, read - 5_000);
+    kernel.requests.putLong(at + Layout.RecentRequest.READ_NS, read - 1_000);
+    kernel.account(0, Layout.KIND_CPU, read - 8_000, 1000);
+    acceptTimes.accepted(read - 7_000, PORT, CLIENT_PORT);
+    assertThat(tookIt(request())).isTrue();
+    SpanData span = sdk.only();
+    assertThat(span.getStartEpochNanos()).isEqualTo(clock.anchor().epochNanos(read - 5_000));
+    assertThat(Sdk.get(span, "underspan.queue.receive")).isEqualTo(4_000L);
+    assertThat(Sdk.get(span, "underspan.queue.accept")).isEqualTo(2_000L);
+    assertThat(Sdk.budget(span).get("idle")).as("until the handler").isGreaterThan(5_000);
+    assertThat(Sdk.sum(span)).isEqualTo(Sdk.duration(span));
+    // Behind it on the same connection: came with the same bytes, and was accepted no second time.
+    assertThat(tookIt(request())).isTrue();
+    assertThat(Sdk.attributes(sdk.only())).doesNotContainKey("underspan.queue.accept");
+    // While it is being written it is not read.
+    kernel.requests.putInt(at + Layout.RecentRequest.SEQ, 1);
+    assertThat(tookIt(request())).isFalse();
   }
 
   @Test

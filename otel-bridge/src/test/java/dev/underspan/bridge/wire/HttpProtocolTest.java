@@ -221,6 +221,31 @@ class HttpProtocolTest {
   }
 
   @Test
+  void upgradeToHttp2IsReadOn() {
+    Feed feed =
+        Feed.fresh()
+            .out(GET.replace("Host", "Upgrade: h2c\r\nHTTP2-Settings: AA\r\nHost"))
+            .in(
+                Feed.join(
+                    Feed.bytes("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"),
+                    Feed.hex("000000040000000000"),
+                    Feed.hex("0000010104 00000001 88"),
+                    Feed.hex("00000300010000000161")))
+            .out("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assertThat(feed.calls).isEmpty();
+    feed.in("bc");
+    assertThat(feed.only().details())
+        .isEqualTo(new ClientCall.Http("GET", "/a?b=c", false, "h:80", "2", 200, null, "http"));
+    assertThat(feed.only().startNs()).isEqualTo(1010);
+    assertThat(feed.only().endNs()).isEqualTo(1040);
+    assertThat(feed.counters.upgraded.sum()).isZero();
+    feed.out(Feed.hex("000003 01 05 00000003 828684"));
+    feed.in(Feed.hex("000001 01 05 00000003 8d"));
+    assertThat(feed.calls).hasSize(2);
+    assertThat(status(feed.calls.get(1))).isEqualTo(404);
+  }
+
+  @Test
   void manyInFlightAreBounded() {
     Feed feed = Feed.fresh().out(GET.repeat(100)).in(OK.repeat(100)).out(GET).in(OK);
     assertThat(feed.calls).hasSize(65);
@@ -258,8 +283,6 @@ class HttpProtocolTest {
     assertThat(memcached.connection.isDone()).isTrue();
     assertThat(memcached.counters.unknownProtocol.sum()).isEqualTo(1);
     assertThat(memcached.counters.abandoned.sum()).isEqualTo(1);
-    Feed h2 = Feed.fresh().out("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    assertThat(h2.counters.unknownProtocol.sum()).isEqualTo(1);
     WireCounters counters = new WireCounters();
     ConnectionInfo accepted = new ConnectionInfo("a", 1, "b", 2, false, false, 0, 0);
     assertThat(new WireConnection(accepted, c -> {}, counters).isDone()).isTrue();

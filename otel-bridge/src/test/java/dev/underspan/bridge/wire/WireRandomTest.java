@@ -13,6 +13,13 @@ import static dev.underspan.bridge.wire.Feed.pg;
 import static dev.underspan.bridge.wire.Feed.query;
 import static dev.underspan.bridge.wire.Feed.ready;
 import static dev.underspan.bridge.wire.Feed.sync;
+import static dev.underspan.bridge.wire.Http2Bytes.add;
+import static dev.underspan.bridge.wire.Http2Bytes.data;
+import static dev.underspan.bridge.wire.Http2Bytes.frame;
+import static dev.underspan.bridge.wire.Http2Bytes.get;
+import static dev.underspan.bridge.wire.Http2Bytes.headers;
+import static dev.underspan.bridge.wire.Http2Bytes.hex;
+import static dev.underspan.bridge.wire.Http2Bytes.message;
 import static dev.underspan.bridge.wire.RedisProtocolTest.command;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -38,6 +45,7 @@ class WireRandomTest {
 
   private enum Kind {
     HTTP(3),
+    HTTP2(5),
     POSTGRESQL(4),
     REDIS(7),
     MYSQL(5);
@@ -57,11 +65,47 @@ class WireRandomTest {
     List<Turn> turns = new ArrayList<>();
     switch (kind) {
       case HTTP -> http(turns);
+      case HTTP2 -> http2(turns);
       case POSTGRESQL -> postgresql(turns);
       case REDIS -> redis(turns);
       case MYSQL -> mysql(turns);
     }
     return turns;
+  }
+
+  private static void http2(List<Turn> turns) {
+    byte[] path = add(":path", "/a.B/C");
+    byte[] grpc = add("content-type", "application/grpc");
+    byte[] ids = add("x-id", "i".repeat(60));
+    turn(turns, true, join(Http2Bytes.PREFACE, Http2Bytes.SETTINGS));
+    turn(turns, false, join(Http2Bytes.SETTINGS, frame(4, 1, 0)));
+    turn(
+        turns,
+        true,
+        join(
+            frame(4, 1, 0),
+            headers(1, false, hex("8386"), path, grpc, ids),
+            data(1, true, message("m".repeat(50)))));
+    turn(
+        turns,
+        false,
+        join(headers(1, false, hex("88"), grpc), data(1, false, message("r".repeat(90)))));
+    turn(turns, true, join(frame(8, 0, 1, new byte[] {0, 0, 1, 0}), get(3, "/three")));
+    turn(
+        turns,
+        false,
+        join(headers(3, false, hex("88")), headers(1, true, add("grpc-status", "5"))));
+    turn(
+        turns,
+        true,
+        join(
+            frame(1, 1, 5, hex("8386"), hex("c0")),
+            frame(9, 4, 5, hex("bf")),
+            frame(1, 0x2d, 7, hex("05 00000000 01 8286"), add(":path", "/seven"), new byte[5])));
+    turn(turns, false, join(data(3, true, bytes("b".repeat(70))), headers(5, true, hex("88bfbe"))));
+    turn(turns, true, frame(3, 0, 7, hex("00000008")));
+    turn(turns, true, headers(9, true, hex("8286be")));
+    turn(turns, false, headers(9, true, hex("8d")));
   }
 
   private static void http(List<Turn> turns) {
@@ -226,8 +270,12 @@ class WireRandomTest {
               + c.unknownProtocol.sum()
               + c.parseErrors.sum()
               + c.callsDropped.sum()
+              + c.headersUnknown.sum()
               + c.resynchronised.sum();
       total++;
+      if (kind == Kind.HTTP2) {
+        assertThat(feed.calls).as("round %s", i).allMatch(WireRandomTest::trueAsFarAsKnown);
+      }
       if (got.equals(expected)) {
         same++;
       } else {
@@ -237,6 +285,24 @@ class WireRandomTest {
       assertThat(feed.calls).hasSizeLessThanOrEqualTo(kind.calls);
     }
     assertThat(same).isGreaterThan(total / 10);
+  }
+
+  /** Less than the truth may be reported, but nothing else. */
+  private static boolean trueAsFarAsKnown(ClientCall call) {
+    if (call.details() instanceof ClientCall.Rpc rpc) {
+      return List.of("a.B/C", "null/null").contains(rpc.service() + "/" + rpc.method())
+          && (rpc.status() == null || rpc.status().equals("NOT_FOUND"));
+    }
+    ClientCall.Http http = (ClientCall.Http) call.details();
+    int status = http.statusCode();
+    return switch (http.target()) {
+      case "/three" -> http.method().equals("GET") && (status == 200 || status == 0);
+      case "/seven" -> http.method().equals("GET") && (status == 404 || status == 0);
+      // Where the content type was cut off it is not known to be gRPC.
+      case "/a.B/C" -> http.method().equals("POST") && (status == 200 || status == 0);
+      case "" -> true;
+      default -> false;
+    };
   }
 
   @Test

@@ -10,8 +10,8 @@ final class RecordingRuntime implements UnderspanRuntime {
   private static final ThreadLocal<Object> context = new ThreadLocal<>();
   private final Queue<String> events = new ConcurrentLinkedQueue<>();
 
-  /** mounts, unmounts, virtual threads started, ended. */
-  private final AtomicLongArray counts = new AtomicLongArray(4);
+  /** mounts, unmounts, virtual threads started, ended; contexts attached. */
+  private final AtomicLongArray counts = new AtomicLongArray(5);
 
   RecordingRuntime() {
     System.getProperties().put("test.context", context);
@@ -74,6 +74,7 @@ final class RecordingRuntime implements UnderspanRuntime {
 
   @Override
   public Object attach(Object attached) {
+    counts.incrementAndGet(4);
     Object before = context.get();
     context.set(attached);
     return new Object[] {before};

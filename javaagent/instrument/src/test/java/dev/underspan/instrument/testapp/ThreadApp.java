@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
 /** Platform threads, and where there are any thousands of virtual ones. */
@@ -63,6 +65,35 @@ public final class ThreadApp {
       Probe.check("mounted", true, Probe.counts().get(0) > VIRTUAL_THREADS);
       Probe.check("started", (long) VIRTUAL_THREADS, Probe.counts().get(2));
       Probe.check("ended", (long) VIRTUAL_THREADS, Probe.counts().get(3));
+    }
+    wake();
+  }
+
+  /** Wakes virtual threads out of a context, which must not become current on their carriers. */
+  private static void wake() throws Exception {
+    AtomicBoolean awake = new AtomicBoolean();
+    Thread sleeper =
+        (Thread)
+            Thread.class
+                .getMethod("startVirtualThread", Runnable.class)
+                .invoke(
+                    null,
+                    (Runnable)
+                        () -> {
+                          while (!awake.get()) {
+                            LockSupport.park();
+                          }
+                        });
+    while (sleeper.getState() != Thread.State.WAITING) {
+      Thread.sleep(1);
+    }
+    Probe.context("waker");
+    long attached = Probe.recording() ? Probe.counts().get(4) : 0;
+    awake.set(true);
+    LockSupport.unpark(sleeper);
+    sleeper.join();
+    if (Probe.recording()) {
+      Probe.check("attached by waking", attached, Probe.counts().get(4));
     }
   }
 

@@ -1,0 +1,108 @@
+package dev.underspan.runtime;
+
+import dev.underspan.bridge.activity.Activities;
+import dev.underspan.bridge.activity.BlockedWatcher;
+import dev.underspan.bridge.export.SelfCounter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the agent did and lost. Each kind of loss is told once, when it is first seen, and all of
+ * them at the end; metrics are made of the same counters.
+ */
+final class SelfReport {
+  private final List<SelfCounter> counters = new ArrayList<>();
+  private final Set<SelfCounter> told = ConcurrentHashMap.newKeySet();
+
+  List<SelfCounter> counters() {
+    return List.copyOf(counters);
+  }
+
+  private void count(String metric, String unit, @Nullable String reason, LongSupplier value) {
+    counters.add(SelfCounter.of(metric, unit, reason, value));
+  }
+
+  private void loss(
+      String metric, String unit, @Nullable String reason, LongSupplier value, String meaning) {
+    counters.add(SelfCounter.lost(metric, unit, reason, meaning, value));
+  }
+
+  /** Counters of the kernel's programs. */
+  void addKernel(KernelSide kernel) {
+    count("underspan.events.seen", "{event}", null, of(kernel, "events_seen"));
+    count("underspan.events.handled", "{event}", null, kernel::handled);
+    loss(
+        "underspan.events.lost",
+        "{event}",
+        "ring_full",
+        of(kernel, "ring_full"),
+        "socket events were dropped and client spans may be missing; raise underspan.ring.bytes");
+    // The first of these is told where it happens.
+    count("underspan.events.lost", "{event}", "failed", kernel::failed);
+    count("underspan.events.unread", "{event}", null, of(kernel, "payload_unreadable"));
+    count("underspan.arrivals.merged", "{arrival}", null, of(kernel, "arrivals_merged"));
+    loss(
+        "underspan.ledger.refused",
+        "{attempt}",
+        null,
+        of(kernel, "slots_exhausted"),
+        "threads had no account since all slots were taken, and their spans no time by kind;"
+            + " raise underspan.ledger.slots");
+    loss(
+        "underspan.connections.untracked",
+        "{connection}",
+        null,
+        of(kernel, "connections_untracked"),
+        "connections could not be followed: the kernel had no memory for them");
+  }
+
+  private static LongSupplier of(KernelSide kernel, String name) {
+    return () -> kernel.probes().counters().getOrDefault(name, 0L);
+  }
+
+  /** Counters of the in-process side. */
+  void addProcess(Activities activities, AdviceRuntime runtime, @Nullable BlockedWatcher blocked) {
+    loss(
+        "underspan.scopes.misused",
+        "{scope}",
+        null,
+        activities::misusedScopes,
+        "scopes were closed twice, out of order, on another thread or not at all;"
+            + " their spans' time may be another's");
+    count("underspan.instrumentation.failures", "{failure}", null, runtime::failures);
+    if (blocked != null) {
+      count("underspan.blocked.not_taken", "{stack}", null, blocked::notTaken);
+    }
+  }
+
+  /** Tells losses that were not told yet. */
+  void tellNew() {
+    for (SelfCounter counter : counters) {
+      if (isLoss(counter) && told.add(counter)) {
+        Log.warn(counter.loss() + " (told once; " + counter.label() + " counts them)");
+      }
+    }
+  }
+
+  private static boolean isLoss(SelfCounter counter) {
+    return counter.loss() != null && counter.value().getAsLong() > 0;
+  }
+
+  /** The sums, at the end: what was lost, or everything. */
+  void tellAll(boolean everything) {
+    tellNew();
+    List<SelfCounter> worth =
+        counters.stream().filter(counter -> everything || isLoss(counter)).toList();
+    if (!worth.isEmpty()) {
+      Log.info(
+          worth.stream()
+              .map(counter -> counter.label() + "=" + counter.value().getAsLong())
+              .collect(Collectors.joining(", ", "counted: ", "")));
+    }
+  }
+}
