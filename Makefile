@@ -19,6 +19,7 @@ demo: jar ## run the sample shop under the agent and print traces
 	java -jar sample-apps/demo/target/demo.jar --agent $(JAR) --root . $(DEMO_ARGS)
 
 test: setup ## all tests, those in the kernel included (root)
+	@scripts/setup test
 	scripts/with-kernel-mounts mvn -B -ntp verify
 
 bench: setup ## what it costs: hot paths in ns and bytes, BPF programs, agent start-up, jar size (root)

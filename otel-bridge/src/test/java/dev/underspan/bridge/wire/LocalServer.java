@@ -69,7 +69,7 @@ final class LocalServer implements AutoCloseable {
         return path.toString();
       }
     }
-    throw new AssertionError(program + " is not installed: run make setup");
+    throw new AssertionError(program + " is not installed: run scripts/setup test");
   }
 
   private static int freePort() throws IOException {
