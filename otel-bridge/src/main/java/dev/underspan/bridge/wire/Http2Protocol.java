@@ -33,8 +33,6 @@ final class Http2Protocol implements Protocol {
   private final Map<Integer, Stream> streams = new LinkedHashMap<>();
   // Of those opened by the client; 0 = none seen.
   private int highest;
-  // Requests may have gone by unseen since the highest.
-  private boolean gap;
   private boolean sure;
   // When to look again for ends that may have gone by unseen.
   private long checkNs = Long.MAX_VALUE;
@@ -90,7 +88,6 @@ final class Http2Protocol implements Protocol {
     verdict = before;
     // How many calls there were meanwhile is not known.
     highest = 0;
-    gap = false;
   }
 
   @Override
@@ -508,11 +505,11 @@ final class Http2Protocol implements Protocol {
     }
 
     private void open(int stream, Chunk first) {
-      if (gap && highest != 0) {
-        // Stream numbers go up in steps of two; those left out were not seen to begin.
+      if (highest != 0) {
+        // Stream numbers go up in steps of two; those left out were not seen to begin, be it in a
+        // hole that was taken for a body.
         counters.callsDropped.add(near(stream) ? (stream - highest) / 2 - 1 : 0);
       }
-      gap = false;
       highest = stream;
       if (streams.size() >= MAX_STREAMS && !makeRoom()) {
         counters.callsDropped.increment();
@@ -571,7 +568,6 @@ final class Http2Protocol implements Protocol {
     @Override
     void lost() {
       super.lost();
-      gap = true;
       begun = null;
       streams.values().forEach(call -> call.askedWhole = true);
       if (!sure && streams.isEmpty()) {

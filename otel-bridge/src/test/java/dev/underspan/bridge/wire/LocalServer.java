@@ -79,7 +79,10 @@ final class LocalServer implements AutoCloseable {
   }
 
   private static Process run(Path directory, List<String> command) throws IOException {
-    return new ProcessBuilder(command)
+    ProcessBuilder builder = new ProcessBuilder(command);
+    // Names of temporary tables clash with those of another run.
+    builder.environment().put("TMPDIR", directory.toString());
+    return builder
         .directory(directory.toFile())
         .redirectErrorStream(true)
         .redirectOutput(ProcessBuilder.Redirect.appendTo(directory.resolve("log").toFile()))
