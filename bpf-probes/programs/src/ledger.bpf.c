@@ -202,11 +202,32 @@ static __always_inline struct slot *ours(struct task_struct *task)
 	return ref ? slot_of(ref) : NULL;
 }
 
+/* An event may be missed (one that the kernel keeps from tracers, a program that was busy): opens
+ * the interval that it would have opened, at the moment that the scheduler noted for itself.
+ */
+static __always_inline void catch_up(struct slot *slot, __u32 kind, struct task_struct *task,
+				     __u64 noted, __u64 now)
+{
+	struct cfs_rq *queue = task->se.cfs_rq;
+	__u64 at = now, last = slot->account.last_ns;
+
+	if (!noted || !queue || !bpf_core_field_exists(queue->rq))
+		return;
+	at -= BPF_CORE_READ(queue, rq, clock) - noted; /* the scheduler has its own clock */
+	if ((__s64)(now - at) < 0)
+		at = now;
+	if ((__s64)(at - last) < 0)
+		at = last;
+	charge(slot, kind, at);
+}
+
 /* A task of ours leaves its processor. */
 static __always_inline void leave(struct slot *slot, struct task_struct *task, bool runnable,
 				  unsigned int state, __u64 now)
 {
 	slot->account.switches++;
+	if (slot->account.state != KIND_CPU && bpf_core_field_exists(task->sched_info.last_arrival))
+		catch_up(slot, KIND_CPU, task, task->sched_info.last_arrival, now);
 	if (runnable) {
 		__u32 kind = runnable_kind(task);
 
@@ -241,6 +262,9 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	slot = ours(next);
 	if (slot) {
 		now = now ?: bpf_ktime_get_ns();
+		if (slot->account.state > KIND_THROTTLED &&
+		    bpf_core_field_exists(next->sched_info.last_queued))
+			catch_up(slot, KIND_RUN_QUEUE, next, next->sched_info.last_queued, now);
 		charge_split(slot, KIND_CPU, false, now, queued_after(next, &slot->account, now));
 	}
 	return 0;

@@ -139,10 +139,16 @@ static __always_inline void fill_payload(struct socket_event *event, __u8 *paylo
 
 static __always_inline void copy_account(__u64 *to, struct slot *slot, __u64 now)
 {
+	__u32 state = slot->account.state;
+
 	for (int kind = 0; kind < LEDGER_KINDS; kind++)
 		to[kind] = slot->account.ns[kind] + slot->identity.offset_ns[kind];
-	/* The thread runs right now, so the open interval is its own processor time. */
-	to[KIND_CPU] += now - slot->account.last_ns;
+	/* The thread runs right now; but if that was missed, readers in Java see it as it stands
+	 * here, and readings must agree.
+	 */
+	barrier_var(state);
+	if (state < LEDGER_KINDS)
+		to[state] += now - slot->account.last_ns;
 }
 
 static __always_inline void fill_event(struct socket_event *event, struct sock *sk,
@@ -308,17 +314,19 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		return 0;
 	if (!conn->cookie)
 		conn->cookie = bpf_get_socket_cookie(sk);
-	now = bpf_ktime_get_ns();
+	slot = enrol_thread(task, false, KIND_CPU, &index);
+	now = bpf_ktime_get_ns(); /* not before the account begins */
 	total = result;
 	readable = total;
 	rtt_us = tcp->srtt_us >> 3;
 	retransmits = tcp->total_retrans;
 
-	slot = enrol_thread(task, false, KIND_CPU, &index);
 	if (type == EVENT_SENT) {
-		/* When the latest segment left: the call's own, unless it was only queued. */
+		/* When the latest segment left: the call's own, unless some of it is only queued.
+		 */
 		begin_ns = tcp->tcp_wstamp_ns;
-		if (begin_ns <= conn->last_send_ns || begin_ns > now)
+		if (tcp->snd_nxt != tcp->write_seq || begin_ns <= conn->last_send_ns ||
+		    begin_ns > now)
 			begin_ns = now;
 		conn->last_send_ns = now;
 		conn->bytes_out += total;

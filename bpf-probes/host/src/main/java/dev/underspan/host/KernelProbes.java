@@ -206,6 +206,11 @@ public final class KernelProbes implements AutoCloseable {
     return slot;
   }
 
+  /** The loaded programs. */
+  LightSkeleton programs() {
+    return skeleton;
+  }
+
   /** The mapped ledger. */
   public Ledger ledger() {
     return ledger;

@@ -180,6 +180,12 @@ final class LightSkeleton implements AutoCloseable {
     links.put(program, fd);
   }
 
+  /** The opposite of {@link #attach}. */
+  void detach(String program) {
+    Native.close(fd(links, program));
+    links.remove(program);
+  }
+
   /**
    * Attaches an uprobe program to a place in a file, for this process only. Struct perf_event_attr
    * and requests: linux/perf_event.h.

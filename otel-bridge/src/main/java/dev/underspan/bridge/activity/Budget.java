@@ -48,10 +48,23 @@ public final class Budget {
     return key.substring(key.lastIndexOf('.') + 1);
   }
 
-  /** Adds the difference of two readings of one account. */
+  /**
+   * Adds the difference of two readings of one account. A kind may have become less: the interval
+   * open at the first reading was booked to another in the end. What that one has too much is taken
+   * back, so that the sum stays the time between the readings.
+   */
   public void add(long[] begin, long[] end) {
+    long excess = 0;
     for (int kind = 0; kind < Ledger.KINDS; kind++) {
-      ns[kind] += Math.max(0, end[kind] - begin[kind]);
+      long spent = end[kind] - begin[kind];
+      if (spent >= 0) {
+        ns[kind] += spent;
+      } else {
+        excess -= spent;
+      }
+    }
+    for (int kind = 0; kind < Ledger.KINDS && excess > 0; kind++) {
+      excess = take(kind, excess);
     }
   }
 

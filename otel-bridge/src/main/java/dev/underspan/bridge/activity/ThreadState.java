@@ -186,6 +186,7 @@ public final class ThreadState {
       ledger.readRequest(at, request);
     }
     parkedIn = kindOf(hint);
+    runnableAt = 0; // one that came late was of the wait before
     slot = -1;
     unmountedAt = ledger.readNow(at, account);
     ledger.clearHead(at);
