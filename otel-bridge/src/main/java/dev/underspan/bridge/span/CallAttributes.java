@@ -29,6 +29,9 @@ final class CallAttributes {
     if (call.details() instanceof ClientCall.Sql sql) {
       return name(sql);
     }
+    if (call.details() instanceof ClientCall.Messaging messaging) {
+      return MessagingAttributes.name(messaging);
+    }
     return ((ClientCall.Http) call.details()).method();
   }
 
@@ -50,6 +53,8 @@ final class CallAttributes {
       http(span, http, connection);
     } else if (call.details() instanceof ClientCall.Sql sql) {
       sql(span, sql);
+    } else if (call.details() instanceof ClientCall.Messaging messaging) {
+      MessagingAttributes.describe(span, messaging);
     }
     String error = call.errorType();
     if (error != null) {

@@ -1,7 +1,7 @@
 package dev.underspan.bridge.wire;
 
 /** Reads one application protocol on one connection. Not thread-safe. */
-sealed interface Protocol permits HttpProtocol, PgProtocol {
+sealed interface Protocol permits HttpProtocol, KafkaProtocol, PgProtocol {
 
   /** What becomes of the connection after a chunk. */
   enum Verdict {

@@ -37,6 +37,15 @@ public final class WireCounters {
   /** Executions of a statement whose text was not seen. */
   public final LongAdder unknownStatements = new LongAdder();
 
+  /** Polls of a message broker that brought nothing; they are no calls. */
+  public final LongAdder emptyPolls = new LongAdder();
+
+  /** Calls reported of whose answer a part was not seen that may have held an error. */
+  public final LongAdder unknownOutcomes = new LongAdder();
+
+  /** Requests in a version of their protocol newer than what is read. */
+  public final LongAdder unknownVersions = new LongAdder();
+
   /** Bytes that broke the rules of the protocol recognised. */
   public final LongAdder parseErrors = new LongAdder();
 
@@ -73,6 +82,12 @@ public final class WireCounters {
         + callsSkipped
         + ", unknownStatements="
         + unknownStatements
+        + ", emptyPolls="
+        + emptyPolls
+        + ", unknownOutcomes="
+        + unknownOutcomes
+        + ", unknownVersions="
+        + unknownVersions
         + ", parseErrors="
         + parseErrors;
   }
