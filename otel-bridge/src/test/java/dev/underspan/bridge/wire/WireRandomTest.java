@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The same exchange however it is cut, and bytes that are no exchange at all. */
 class WireRandomTest {
-  private static final class Turn {
+  static final class Turn {
     final boolean out;
     final byte[] bytes;
 
@@ -35,9 +35,9 @@ class WireRandomTest {
     }
   }
 
-  private static final List<String> ALL = List.of("http", "pg", "kafka");
+  static final List<String> ALL = List.of("http", "pg", "kafka");
 
-  private static List<Turn> exchange(String protocol) {
+  static List<Turn> exchange(String protocol) {
     List<Turn> turns = new ArrayList<>();
     if (protocol.equals("kafka")) {
       kafka(turns);
