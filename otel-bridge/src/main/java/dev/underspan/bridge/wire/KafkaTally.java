@@ -168,7 +168,7 @@ final class KafkaTally implements KafkaDecoder.Sink {
   /** The partition, if there is exactly one; -1 otherwise. */
   int partition() {
     boolean one = topics == 1 && partitions == 1 && (!cut || partitionsSaid == 1);
-    return one ? (int) partition : -1;
+    return one && partition >= 0 ? (int) partition : -1;
   }
 
   /** How many messages; -1 if that is not known. */
