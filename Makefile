@@ -1,9 +1,10 @@
 # Thin: each target is one command. `make help` lists them.
 MVN := mvn -B -ntp -q
 JAR := target/underspan.jar
+FUZZ_FOR ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jar demo test bench clean
+.PHONY: help setup jar demo test fuzz bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -21,6 +22,10 @@ demo: jar ## run the sample shop under the agent and print traces
 test: setup ## all tests, those in the kernel included (root)
 	@scripts/setup test
 	scripts/with-kernel-mounts mvn -B -ntp verify
+
+fuzz: setup ## fuzz the readers of wire protocols: FUZZ_FOR=10m
+	JAZZER_FUZZ=1 $(MVN) -pl otel-bridge -am test -Dtest=WireFuzzTest -Djazzer.max_duration=$(FUZZ_FOR) \
+	  -DskipShortFuzz -Dsurefire.failIfNoSpecifiedTests=false
 
 bench: setup ## what it costs: hot paths in ns and bytes, BPF programs, agent start-up, jar size (root)
 	@scripts/setup bench

@@ -32,6 +32,9 @@ final class CallAttributes {
     if (call.details() instanceof ClientCall.Sql sql) {
       return name(sql);
     }
+    if (call.details() instanceof ClientCall.Messaging messaging) {
+      return MessagingAttributes.name(messaging);
+    }
     if (call.details() instanceof ClientCall.Command command) {
       return command.operation() == null ? command.system() : command.operation();
     }
@@ -68,6 +71,8 @@ final class CallAttributes {
       rpc(span, rpc);
     } else if (call.details() instanceof ClientCall.Command command) {
       command(span, command);
+    } else if (call.details() instanceof ClientCall.Messaging messaging) {
+      MessagingAttributes.describe(span, messaging);
     }
     String error = call.errorType();
     if (error != null) {

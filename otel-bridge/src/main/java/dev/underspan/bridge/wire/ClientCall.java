@@ -22,9 +22,9 @@ import org.jspecify.annotations.Nullable;
  * @param rttMicrosEnd round trip time at the last read, microseconds
  * @param retransmitsBegin the connection's retransmitted segments at the first send
  * @param retransmitsEnd the connection's retransmitted segments at the last read
- * @param errorType an HTTP status of 400 or more, a database's code, a gRPC status, the HTTP/2
- *     error code of a stream that was reset, {@code connection_closed}, or {@code _OTHER} for an
- *     error whose code was not among the captured bytes
+ * @param errorType an HTTP status of 400 or more, a database's code, a Kafka error's name, a gRPC
+ *     status, the HTTP/2 error code of a stream that was reset, {@code connection_closed}, or
+ *     {@code _OTHER} for an error whose code was not among the captured bytes
  * @param complete false if the connection or stream was closed before the response ended
  * @param details what is specific to the protocol
  */
@@ -52,7 +52,7 @@ public record ClientCall(
   public static final String CONNECTION_CLOSED = "connection_closed";
 
   /** What is specific to a protocol. */
-  public sealed interface Details permits Http, Rpc, Sql, Command {
+  public sealed interface Details permits Http, Rpc, Sql, Command, Messaging {
     /** The span named by a trace header of the call; null if there was none. */
     default @Nullable TraceHead injected() {
       return null;
@@ -112,6 +112,29 @@ public record ClientCall(
       @Nullable String authority,
       @Nullable String status,
       @Nullable TraceHead injected)
+      implements Details {}
+
+  /**
+   * Messages sent to a broker or fetched from it.
+   *
+   * @param system {@code messaging.system} of OpenTelemetry's conventions, e.g. {@code kafka}
+   * @param operation {@code messaging.operation.name}: the system's own, e.g. {@code poll}
+   * @param type {@code messaging.operation.type}, e.g. {@code receive}
+   * @param destination the topic; null if it is not known, or not the same for all messages
+   * @param partition the partition; -1 if it is not known, or not the same for all messages
+   * @param messages how many; -1 if that is not known
+   * @param clientId as the client names itself; null if it does not
+   * @param group the consumer's group; null if it was not seen
+   */
+  public record Messaging(
+      String system,
+      String operation,
+      String type,
+      @Nullable String destination,
+      int partition,
+      long messages,
+      @Nullable String clientId,
+      @Nullable String group)
       implements Details {}
 
   /**

@@ -31,6 +31,20 @@ enum KnownProtocol {
     }
   },
 
+  /** Kafka; before PostgreSQL, whose startup message a Metadata request looks like. */
+  KAFKA {
+    @Override
+    Match match(Opening opening) {
+      return KafkaSyntax.request(opening.data(), opening.length(), opening.whole());
+    }
+
+    @Override
+    Protocol reader(Opening opening, Calls sink, WireCounters counters) {
+      return new KafkaProtocol(
+          Protocol.Role.CLIENT, opening.midway(), KafkaNames.SHARED, sink, counters);
+    }
+  },
+
   /** PostgreSQL from its first message on. */
   POSTGRESQL {
     @Override

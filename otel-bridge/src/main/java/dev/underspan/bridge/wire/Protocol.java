@@ -2,7 +2,7 @@ package dev.underspan.bridge.wire;
 
 /** Reads one application protocol on one connection. Not thread-safe. */
 sealed interface Protocol
-    permits HttpProtocol, Http2Protocol, PgProtocol, RedisProtocol, MySqlProtocol {
+    permits HttpProtocol, Http2Protocol, PgProtocol, RedisProtocol, MySqlProtocol, KafkaProtocol {
 
   /** What becomes of the connection after a chunk. */
   enum Verdict {

@@ -49,6 +49,15 @@ public final class WireCounters {
   /** Header blocks of HTTP/2 of which not every field is known. */
   public final LongAdder headersUnknown = new LongAdder();
 
+  /** Polls of a message broker that brought nothing; they are no calls. */
+  public final LongAdder emptyPolls = new LongAdder();
+
+  /** Calls reported of whose answer a part was not seen that may have held an error. */
+  public final LongAdder unknownOutcomes = new LongAdder();
+
+  /** Requests in a version of their protocol newer than what is read. */
+  public final LongAdder unknownVersions = new LongAdder();
+
   /** Bytes that broke the rules of the protocol recognised. */
   public final LongAdder parseErrors = new LongAdder();
 
@@ -91,6 +100,12 @@ public final class WireCounters {
         + headerTablesLost
         + ", headersUnknown="
         + headersUnknown
+        + ", emptyPolls="
+        + emptyPolls
+        + ", unknownOutcomes="
+        + unknownOutcomes
+        + ", unknownVersions="
+        + unknownVersions
         + ", parseErrors="
         + parseErrors;
   }

@@ -329,6 +329,58 @@ class ClientSpansTest {
   }
 
   @Test
+  void messagesSent() {
+    SpanData span =
+        new Call(new ClientCall.Messaging("kafka", "send", "send", "orders", 3, 17, "web-1", null))
+            .send();
+    assertThat(span.getName()).isEqualTo("send orders");
+    assertThat(span.getKind()).isEqualTo(SpanKind.CLIENT);
+    assertThat(Sdk.attributes(span))
+        .containsEntry("messaging.system", "kafka")
+        .containsEntry("messaging.operation.name", "send")
+        .containsEntry("messaging.operation.type", "send")
+        .containsEntry("messaging.destination.name", "orders")
+        .containsEntry("messaging.destination.partition.id", "3")
+        .containsEntry("messaging.batch.message_count", 17L)
+        .containsEntry("messaging.client.id", "web-1")
+        .containsEntry("server.address", "10.0.0.2")
+        .containsEntry("server.port", 8080L)
+        .doesNotContainKeys(
+            "messaging.consumer.group.name", "error.type", "db.system.name", "url.full");
+  }
+
+  @Test
+  void messagesReceived() {
+    SpanData span =
+        new Call(new ClientCall.Messaging("kafka", "poll", "receive", "a", 0, 1, "c", "payers"))
+            .send();
+    assertThat(span.getName()).isEqualTo("poll a");
+    assertThat(span.getKind()).isEqualTo(SpanKind.CLIENT);
+    assertThat(Sdk.attributes(span))
+        .containsEntry("messaging.operation.type", "receive")
+        .containsEntry("messaging.destination.partition.id", "0")
+        .containsEntry("messaging.consumer.group.name", "payers");
+  }
+
+  @Test
+  void messagesOfWhichLittleWasSeen() {
+    Call call =
+        new Call(new ClientCall.Messaging("kafka", "poll", "receive", null, -1, -1, null, null));
+    call.error = "NOT_LEADER_OR_FOLLOWER";
+    SpanData span = call.send();
+    assertThat(span.getName()).isEqualTo("poll");
+    assertThat(span.getStatus().getStatusCode()).isEqualTo(StatusCode.ERROR);
+    assertThat(Sdk.attributes(span))
+        .containsEntry("error.type", "NOT_LEADER_OR_FOLLOWER")
+        .doesNotContainKeys(
+            "messaging.destination.name",
+            "messaging.destination.partition.id",
+            "messaging.batch.message_count",
+            "messaging.client.id",
+            "messaging.consumer.group.name");
+  }
+
+  @Test
   void parentIsTheHead() {
     SpanData span = new Call(GET).send();
     assertThat(span.getTraceId()).isEqualTo("4bf92f3577b34da6a3ce929d0e0e4736");

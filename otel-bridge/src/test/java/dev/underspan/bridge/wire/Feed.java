@@ -95,6 +95,10 @@ final class Feed {
     return (ClientCall.Sql) call.details();
   }
 
+  static ClientCall.Messaging messaging(ClientCall call) {
+    return (ClientCall.Messaging) call.details();
+  }
+
   static byte[] bytes(String latin1) {
     return latin1.getBytes(StandardCharsets.ISO_8859_1);
   }
