@@ -477,7 +477,7 @@ class Http2ProtocolTest {
           "000000000000000000",
           "00000000000000000000000000"
         }) {
-      Feed feed = Feed.midway().out(hex(hex));
+      Feed feed = Feed.midway().out(hex(hex)).in(bytes("answer"));
       assertThat(feed.counters.unknownProtocol.sum()).as(hex).isEqualTo(1);
     }
   }

@@ -535,7 +535,7 @@ class MySqlProtocolTest {
     assertThat(texts(feed)).containsExactly("SELECT 1");
     for (String no :
         List.of("\5\0\0\0\3\1\2\3\4", "\5\0\0\1\3SELE", "\1\0\0\0\1", "\4\0\0\0\31ab")) {
-      assertThat(Feed.midway().out(no).counters.unknownProtocol.sum()).isEqualTo(1);
+      assertThat(Feed.midway().out(no).in("answer").counters.unknownProtocol.sum()).isEqualTo(1);
     }
   }
 
