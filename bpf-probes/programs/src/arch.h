@@ -8,6 +8,7 @@
 #define user_syscall(regs) ((long)(regs)->orig_ax)
 #define user_arg1(regs) ((regs)->di)
 #define user_arg2(regs) ((regs)->si)
+#define user_arg3(regs) ((regs)->dx)
 #define user_arg4(regs) ((regs)->r10)
 
 #define NR_read 0
@@ -49,6 +50,7 @@
 #define user_syscall(regs) ((long)(int)(regs)->syscallno)
 #define user_arg1(regs) ((regs)->regs[0])
 #define user_arg2(regs) ((regs)->regs[1])
+#define user_arg3(regs) ((regs)->regs[2])
 #define user_arg4(regs) ((regs)->regs[3])
 
 #define NR_epoll_pwait 22

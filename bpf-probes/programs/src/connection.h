@@ -48,7 +48,7 @@ struct connection {
 	__u32 role;
 	__u32 arrival_count;
 	__u32 last_direction;
-	__u32 reserved;
+	__u32 wide; /* 1: up to PAYLOAD_WIDE is kept */
 	struct arrival arrivals[ARRIVALS];
 };
 

@@ -10,6 +10,7 @@ enum payload_limits {
 	PAYLOAD_SMALL = 256,
 	PAYLOAD_MEDIUM = 1024,
 	PAYLOAD_LARGE = 8192,
+	PAYLOAD_WIDE = 24576, /* of HTTP/2, whose calls share what they write */
 	TAIL_BYTES = 16,
 };
 

@@ -10,7 +10,6 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define MSG_PEEK 2
-#define MAX_IOVEC 4
 
 /* Cloned from a listening socket to each connection that it yields. */
 struct {
@@ -46,6 +45,38 @@ struct wire_record_large {
 	__u8 payload[PAYLOAD_LARGE];
 };
 
+/* So that a step which begins within what is kept ends within the record: the verifier does not
+ * compare two variables.
+ */
+#define GATHER_STEP 4096
+#define GATHER_STEPS 1030 /* UIO_MAXIOV, and those within large ones */
+struct wire_record_wide {
+	struct socket_event event;
+	__u8 payload[PAYLOAD_WIDE + GATHER_STEP];
+};
+
+/* The copying of several buffers, or of a large one, one behind the other. Its state is in a map,
+ * too: of what is on the stack the verifier would follow each value through all steps.
+ */
+struct gathering {
+	const void *base;
+	const struct iovec *vector;
+	__u64 count;
+	__u32 here; /* rest of the buffer at base */
+	__u32 left; /* of what the call moved */
+	__u32 at; /* captured so far */
+	__u32 limit;
+	struct wire_record_wide record;
+};
+
+/* One for each direction: a program does not interrupt itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct gathering);
+} scratch SEC(".maps");
+
 static __always_inline bool current_is_target(void)
 {
 	return (__u32)(bpf_get_current_pid_tgid() >> 32) == globals.target_tgid;
@@ -70,50 +101,121 @@ static __always_inline void fill_endpoint(struct endpoint *to, struct sock *sk, 
 	}
 }
 
-/* The user's buffer of the call that the current task is in: the kernel has just copied from or to
- * it, so it is resident. Only the first non-empty part of a vector is read.
+/* Where the bytes are that a call moved: in one buffer, or in several. */
+struct user_buffers {
+	const void *base;
+	const struct iovec *vector;
+	__u64 count; /* of vectors; 0: one buffer */
+};
+
+/* Of the call that the current task is in: the kernel has just copied from or to them, so they are
+ * resident.
  */
-static __always_inline const void *user_buffer(struct task_struct *task, __u32 *length)
+static __always_inline void find_buffers(struct task_struct *task, struct user_buffers *buffers)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	const void *second = (const void *)user_arg2(regs);
-	struct iovec vector = {};
+	__u64 third = user_arg3(regs);
 	struct user_msghdr message = {};
 
+	barrier_var(third); /* else one load is made of this and of that from the stack */
+	__builtin_memset(buffers, 0, sizeof(*buffers));
 	switch (user_syscall(regs)) {
 	case NR_read:
 	case NR_write:
 	case NR_sendto:
 	case NR_recvfrom:
-		return second;
+		buffers->base = second;
+		break;
 	case NR_sendmsg:
 	case NR_recvmsg:
 		if (bpf_probe_read_user(&message, sizeof(message), second))
-			return NULL;
-		second = message.msg_iov;
-		/* fall through */
+			break;
+		buffers->vector = message.msg_iov;
+		buffers->count = message.msg_iovlen;
+		break;
 	case NR_readv:
 	case NR_writev:
-		for (int i = 0; i < MAX_IOVEC; i++) {
-			if (bpf_probe_read_user(&vector, sizeof(vector),
-						second + i * sizeof(vector)))
-				return NULL;
-			if (vector.iov_len)
-				break;
-		}
-		if (vector.iov_len < *length)
-			*length = vector.iov_len;
-		return vector.iov_base;
+		buffers->vector = second;
+		buffers->count = third;
+		break;
 	default:
-		return NULL;
+		break;
 	}
+	if (buffers->count == 1) {
+		struct iovec only = {};
+
+		bpf_probe_read_user(&only, sizeof(only), buffers->vector);
+		buffers->base = only.iov_base;
+		buffers->count = 0;
+	}
+}
+
+static long gather(__u32 step, struct gathering **context)
+{
+	struct gathering *state = *context;
+	__u32 length, at = state->at;
+
+	if (!state->here) {
+		struct iovec next;
+
+		if (!state->count || bpf_probe_read_user(&next, sizeof(next), state->vector))
+			return 1;
+		state->vector++;
+		state->count--;
+		state->base = next.iov_base;
+		state->here = next.iov_len < state->left ? next.iov_len : state->left;
+		if (!state->here)
+			return 0;
+	}
+	length = state->here < GATHER_STEP ? state->here : GATHER_STEP;
+	if (at >= state->limit)
+		return 1;
+	if (length > state->limit - at)
+		length = state->limit - at;
+	barrier_var(length); /* as in fill_payload() */
+	barrier_var(at);
+	if (length > GATHER_STEP || at >= PAYLOAD_WIDE)
+		return 1;
+	if (bpf_probe_read_user(state->record.payload + at, length, state->base)) {
+		COUNT(payload_unreadable);
+		return 1;
+	}
+	state->base += length;
+	state->here -= length;
+	state->left -= length;
+	state->at = at + length;
+	return !state->left;
+}
+
+static __always_inline void fill_tail(struct socket_event *event, const void *user, __u32 total)
+{
+	if (!bpf_probe_read_user(event->tail, TAIL_BYTES, user + total - TAIL_BYTES))
+		event->tail_size = TAIL_BYTES;
+}
+
+/* Does what a client sends first begin as HTTP/2 does (RFC 9113, section 3.4)? */
+static __always_inline bool begins_http2(const struct user_buffers *buffers, __u32 total)
+{
+	const char preface[8] = {'P', 'R', 'I', ' ', '*', ' ', 'H', 'T'};
+	struct iovec first = {.iov_base = (void *)buffers->base};
+	__u64 begin = 0, wanted;
+
+	if (total < sizeof(begin))
+		return false;
+	if (buffers->count && bpf_probe_read_user(&first, sizeof(first), buffers->vector))
+		return false;
+	if (bpf_probe_read_user(&begin, sizeof(begin), first.iov_base))
+		return false;
+	__builtin_memcpy(&wanted, preface, sizeof(wanted));
+	return begin == wanted;
 }
 
 /* Fills a reserved record: payload first, since the tail depends on whether it was cut. */
 static __always_inline void fill_payload(struct socket_event *event, __u8 *payload,
-					 __u32 size_class, const void *user, __u32 readable)
+					 __u32 size_class, const void *user, __u32 total)
 {
-	__u32 length = readable < size_class ? readable : size_class;
+	__u32 length = total < size_class ? total : size_class;
 
 	event->header.size_class = size_class;
 	event->captured = 0;
@@ -132,9 +234,38 @@ static __always_inline void fill_payload(struct socket_event *event, __u8 *paylo
 		return;
 	}
 	event->captured = length;
-	if (length < event->total && readable == event->total && readable >= TAIL_BYTES &&
-	    !bpf_probe_read_user(event->tail, TAIL_BYTES, user + readable - TAIL_BYTES))
-		event->tail_size = TAIL_BYTES;
+	if (length < total)
+		fill_tail(event, user, total);
+}
+
+/* Sends a record of several buffers, or of a large one: by a copy, since its size is not one of
+ * few.
+ */
+static __always_inline void
+tell_gathered(struct gathering *state, const struct user_buffers *buffers, __u32 total, bool wide)
+{
+	struct socket_event *event = &state->record.event;
+	__u32 captured;
+
+	state->base = buffers->base;
+	state->vector = buffers->vector;
+	state->count = buffers->count;
+	state->here = buffers->count ? 0 : total;
+	state->left = total;
+	state->at = 0;
+	state->limit = wide ? PAYLOAD_WIDE : PAYLOAD_LARGE;
+	bpf_loop(GATHER_STEPS, gather, &state, 0);
+	captured = state->at;
+	event->header.size_class = PAYLOAD_WIDE;
+	event->captured = captured;
+	event->tail_size = 0;
+	if (captured < total && !buffers->count && buffers->base)
+		fill_tail(event, buffers->base, total);
+	barrier_var(captured);
+	if (captured > PAYLOAD_WIDE)
+		return;
+	if (bpf_ringbuf_output(&events, event, sizeof(*event) + captured, BPF_RB_NO_WAKEUP))
+		COUNT(ring_full);
 }
 
 static __always_inline void copy_account(__u64 *to, struct slot *slot, __u64 now)
@@ -287,8 +418,8 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	struct task_struct *task;
 	struct tcp_sock *tcp;
 	struct slot *slot = NULL;
-	__u32 tid, index = LEDGER_NO_SLOT, total, readable, rtt_us, retransmits;
-	const void *user;
+	__u32 tid, index = LEDGER_NO_SLOT, total, rtt_us, retransmits;
+	struct user_buffers buffers;
 
 	if (result <= 0)
 		return 0;
@@ -317,7 +448,6 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	slot = enrol_thread(task, false, KIND_CPU, &index);
 	now = bpf_ktime_get_ns(); /* not before the account begins */
 	total = result;
-	readable = total;
 	rtt_us = tcp->srtt_us >> 3;
 	retransmits = tcp->total_retrans;
 
@@ -350,9 +480,22 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	}
 	conn->last_direction = type;
 	COUNT(events_seen);
-	user = user_buffer(task, &readable);
-	if (!user)
+	find_buffers(task, &buffers);
+	if (!buffers.base && !buffers.count)
 		COUNT(payload_unreadable);
+	if (type == EVENT_SENT && conn->bytes_out == total)
+		conn->wide = begins_http2(&buffers, total);
+	if (buffers.count || (conn->wide && total > PAYLOAD_LARGE)) {
+		__u32 place = type == EVENT_SENT;
+		struct gathering *state = bpf_map_lookup_elem(&scratch, &place);
+
+		if (!state)
+			return 0;
+		fill_event(&state->record.event, sk, conn, type, total, now, tid, slot, index,
+			   begin_ns, rtt_us, retransmits);
+		tell_gathered(state, &buffers, total, conn->wide);
+		return 0;
+	}
 
 #define EMIT(record_type, size_class)                                                              \
 	do {                                                                                       \
@@ -364,13 +507,13 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		}                                                                                  \
 		fill_event(&record->event, sk, conn, type, total, now, tid, slot, index, begin_ns, \
 			   rtt_us, retransmits);                                                   \
-		fill_payload(&record->event, record->payload, size_class, user, readable);         \
+		fill_payload(&record->event, record->payload, size_class, buffers.base, total);    \
 		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                      \
 	} while (0)
 
-	if (readable <= PAYLOAD_SMALL)
+	if (total <= PAYLOAD_SMALL)
 		EMIT(wire_record_small, PAYLOAD_SMALL);
-	else if (readable <= PAYLOAD_MEDIUM)
+	else if (total <= PAYLOAD_MEDIUM)
 		EMIT(wire_record_medium, PAYLOAD_MEDIUM);
 	else
 		EMIT(wire_record_large, PAYLOAD_LARGE);

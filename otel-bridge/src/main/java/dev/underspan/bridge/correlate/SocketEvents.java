@@ -22,7 +22,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private final Consumer<ClientCall> sink;
   private final WireCounters counters;
   private final Chunk chunk = new Chunk();
-  private final byte[] payload = new byte[Layout.PAYLOAD_LARGE];
+  private final byte[] payload = new byte[Layout.PAYLOAD_WIDE];
 
   /** By the kernel's cookie; the least recently used gives way. */
   private final Map<Long, WireConnection> connections =
