@@ -3,6 +3,7 @@ package dev.underspan;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.BufferedReader;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.URI;
@@ -16,21 +17,23 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** An application of the tests, started with the real jar; ends when closed. */
-final class AppUnderAgent implements AutoCloseable {
+public final class AppUnderAgent implements AutoCloseable {
   private static final Path JAR = Path.of(System.getProperty("underspan.jar"));
 
   final Process process;
   final Path stderr;
-  final int port;
+  public final int port;
 
   /** What it printed before its port. */
   final List<String> greeting = new ArrayList<>();
 
   /** How to start it. */
-  static final class Builder {
+  public static final class Builder {
     private final Path home;
     private final Path directory;
     private final String endpoint;
@@ -38,8 +41,10 @@ final class AppUnderAgent implements AutoCloseable {
     private List<String> jvmArguments = List.of();
     private List<String> command = List.of("dev.underspan.testapp.EchoApp");
     private String agentArguments = "";
+    private @Nullable String classPath;
 
-    Builder(Path home, Path directory, String endpoint) {
+    /** A JVM, a folder for what it writes, and where its spans go. */
+    public Builder(Path home, Path directory, String endpoint) {
       this.home = home;
       this.directory = directory;
       this.endpoint = endpoint;
@@ -50,22 +55,37 @@ final class AppUnderAgent implements AutoCloseable {
       return this;
     }
 
-    Builder jvm(String... arguments) {
+    /** Arguments of the JVM's. */
+    public Builder jvm(String... arguments) {
       jvmArguments = List.of(arguments);
       return this;
     }
 
-    Builder command(String... mainAndArguments) {
+    /** The application. */
+    public Builder command(String... mainAndArguments) {
       command = List.of(mainAndArguments);
       return this;
     }
 
-    Builder agent(String... arguments) {
+    /** Arguments of the agent's. */
+    public Builder agent(String... arguments) {
       agentArguments = arguments.length == 0 ? "" : "=" + String.join(",", arguments);
       return this;
     }
 
-    AppUnderAgent start() throws IOException {
+    /** The application has all that the test has, but nothing of ours. */
+    public Builder testClassPath() {
+      String all =
+          System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+      classPath =
+          Stream.of(all.split(File.pathSeparator, -1))
+              .filter(entry -> !entry.contains("underspan-") && !entry.endsWith("target/classes"))
+              .collect(Collectors.joining(File.pathSeparator));
+      return this;
+    }
+
+    /** Returns when it has told its port. */
+    public AppUnderAgent start() throws IOException {
       return new AppUnderAgent(this);
     }
   }
@@ -77,7 +97,8 @@ final class AppUnderAgent implements AutoCloseable {
     command.add("-Xmx128m");
     command.addAll(with.jvmArguments);
     command.add("-javaagent:" + JAR + with.agentArguments);
-    command.addAll(List.of("-cp", testClasses().toString()));
+    command.addAll(
+        List.of("-cp", with.classPath == null ? testClasses().toString() : with.classPath));
     command.addAll(with.command);
     ProcessBuilder builder = new ProcessBuilder(command).redirectError(stderr.toFile());
     Map<String, String> environment = builder.environment();
@@ -119,7 +140,7 @@ final class AppUnderAgent implements AutoCloseable {
   }
 
   /** Waits until the agent says at which level it is. */
-  String level() throws Exception {
+  public String level() throws Exception {
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
     while (System.nanoTime() < deadline) {
       for (String line : Files.readAllLines(stderr)) {
@@ -132,7 +153,13 @@ final class AppUnderAgent implements AutoCloseable {
     throw new AssertionError("no level told: " + Files.readString(stderr));
   }
 
-  String get(String path) throws Exception {
+  /** What it wrote to its standard error. */
+  public String errors() throws IOException {
+    return Files.readString(stderr);
+  }
+
+  /** Its answer to a request. */
+  public String get(String path) throws Exception {
     HttpResponse<String> response =
         HttpClient.newHttpClient()
             .send(
@@ -142,7 +169,8 @@ final class AppUnderAgent implements AutoCloseable {
     return response.body();
   }
 
-  int end() throws Exception {
+  /** Ends it; its exit code. */
+  public int end() throws Exception {
     process.getOutputStream().close();
     assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
     return process.exitValue();

@@ -36,7 +36,7 @@ class LedgerIT {
   @TempDir Path directory;
 
   static Stream<Arguments> threads() throws Exception {
-    return RealJarIT.jdks()
+    return Jdks.homes()
         .flatMap(
             home ->
                 home.toString().contains("25")
@@ -197,7 +197,7 @@ class LedgerIT {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.underspan.RealJarIT#jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void moreThreadsThanSlotsAreToldAndHarmNobody(Path home) throws Exception {
     TraceStore store = new TraceStore();
     int requests = 31; // prime

@@ -23,22 +23,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 class RealJarIT {
   @TempDir Path directory;
 
-  static Stream<Path> jdks() throws IOException {
-    List<Path> homes = new ArrayList<>();
-    homes.add(Path.of(System.getProperty("java.home")));
-    Path jvms = Path.of("/usr/lib/jvm");
-    if (Files.isDirectory(jvms)) {
-      try (Stream<Path> found = Files.list(jvms)) {
-        found
-            .filter(home -> home.getFileName().toString().matches(".*(^|[^0-9])25([^0-9]|$).*"))
-            .filter(home -> Files.isExecutable(home.resolve("bin/java")))
-            .findFirst()
-            .ifPresent(homes::add);
-      }
-    }
-    return homes.stream();
-  }
-
   private AppUnderAgent app(
       Path home, List<String> wrapper, String endpoint, String... agentArguments)
       throws IOException {
@@ -98,7 +82,7 @@ class RealJarIT {
   }
 
   @ParameterizedTest
-  @MethodSource("jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void tracesToTheKernelAndLeavesNothingBehind(Path home) throws Exception {
     TraceStore store = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);
@@ -114,7 +98,7 @@ class RealJarIT {
   }
 
   @ParameterizedTest
-  @MethodSource("jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void worksInsideItsOwnPidNamespace(Path home) throws Exception {
     TraceStore store = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);
@@ -130,7 +114,7 @@ class RealJarIT {
   }
 
   @ParameterizedTest
-  @MethodSource("jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void withoutRightsItStillTraces(Path home) throws Exception {
     TraceStore store = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);
@@ -158,7 +142,7 @@ class RealJarIT {
   }
 
   @ParameterizedTest
-  @MethodSource("jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void aDeadBackendHarmsNobody(Path home) throws Exception {
     try (AppUnderAgent app = app(home, List.of(), "http://127.0.0.1:9")) {
       app.level();
@@ -170,7 +154,7 @@ class RealJarIT {
   }
 
   @ParameterizedTest
-  @MethodSource("jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void switchedOffItIsInert(Path home) throws Exception {
     try (AppUnderAgent app = app(home, List.of(), "http://127.0.0.1:9", "enabled=false")) {
       assertThat(app.get("/outer")).isEqualTo("null");
@@ -179,7 +163,7 @@ class RealJarIT {
   }
 
   @ParameterizedTest
-  @MethodSource("jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void killedItLeavesNoProgramInTheKernel(Path home) throws Exception {
     try (AppUnderAgent app = app(home, List.of(), "http://127.0.0.1:9")) {
       assertThat(app.level()).contains("level kernel");

@@ -70,7 +70,7 @@ class ShopUnderAgentIT {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.underspan.RealJarIT#jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void everySpanSaysWhereItsTimeWent(Path home) throws Exception {
     TraceStore store = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);

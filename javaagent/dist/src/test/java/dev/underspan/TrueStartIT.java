@@ -119,7 +119,7 @@ class TrueStartIT {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.underspan.RealJarIT#jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void aSpanBeginsWhenItsFirstByteArrived(Path home) throws Exception {
     TraceStore store = new TraceStore();
     Map<String, Sent> sent = new HashMap<>();

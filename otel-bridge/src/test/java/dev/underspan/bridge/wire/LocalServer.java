@@ -14,10 +14,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /** A database of this machine, started for a test on a free port with a directory of its own. */
-final class LocalServer implements AutoCloseable {
+public final class LocalServer implements AutoCloseable {
   private final Path directory;
   private final Process process;
-  final int port;
+
+  /** Where it listens, on the loopback. */
+  public final int port;
 
   private LocalServer(Path directory, Process process, int port) {
     this.directory = directory;
@@ -25,7 +27,8 @@ final class LocalServer implements AutoCloseable {
     this.port = port;
   }
 
-  static LocalServer redis() throws IOException, InterruptedException {
+  /** Redis, with nothing kept. */
+  public static LocalServer redis() throws IOException, InterruptedException {
     Path directory = Files.createTempDirectory("underspan-redis");
     int port = freePort();
     List<String> command = new ArrayList<>(List.of(find("redis-server")));
@@ -34,7 +37,8 @@ final class LocalServer implements AutoCloseable {
     return start(directory, command, port);
   }
 
-  static LocalServer mariaDb() throws IOException, InterruptedException {
+  /** MariaDB, whose root has no password. */
+  public static LocalServer mariaDb() throws IOException, InterruptedException {
     String server = find("mariadbd");
     String install = find("mariadb-install-db");
     Path directory = Files.createTempDirectory("underspan-mariadb");

@@ -1,0 +1,225 @@
+package dev.underspan.matrix;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.underspan.AppUnderAgent;
+import dev.underspan.Jdks;
+import dev.underspan.bridge.wire.LocalServer;
+import dev.underspan.demo.OtlpReceiver;
+import dev.underspan.demo.Span;
+import dev.underspan.demo.Trace;
+import dev.underspan.demo.TraceStore;
+import dev.underspan.sample.load.PostgresLauncher;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Client libraries against real servers, under the real jar, with many requests at once: each call
+ * has its span, once, under the request that made it. That is told by a number that the application
+ * itself puts into what it sends. Root.
+ */
+class ClientMatrixIT {
+  private static final int REQUESTS = 307; // prime
+  private static final int AT_ONCE = 100;
+
+  private static final HttpClient CLIENT =
+      HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+
+  private static LocalServer mariaDb;
+  private static LocalServer redis;
+  private static PostgresLauncher postgres;
+
+  @TempDir static Path logs;
+  @TempDir Path directory;
+
+  /** A library and how its spans tell which request they are of. */
+  private enum Library {
+    POSTGRESQL("postgresql"),
+    MARIADB("mariadb"),
+    MYSQL("mysql"),
+    JEDIS("jedis"),
+    JDK_HTTP("java.net.http"),
+    URL_CONNECTION("HttpURLConnection"),
+    APACHE("httpclient5"),
+    OKHTTP("okhttp");
+
+    final String path;
+
+    Library(String path) {
+      this.path = path;
+    }
+
+    /** Calls of a request. */
+    int calls(int id) {
+      return this == JEDIS ? id % 5 + 1 : 1;
+    }
+
+    boolean isOf(Span call, int id) {
+      return switch (this) {
+        case POSTGRESQL, MARIADB, MYSQL ->
+            ("SELECT ? AS id_" + id).equals(call.text("db.query.text"));
+        case JEDIS -> "INCR".equals(call.text("db.operation.name"));
+        default -> String.valueOf(call.text("url.full")).endsWith("/echo/" + id);
+      };
+    }
+  }
+
+  @BeforeAll
+  static void start() throws Exception {
+    mariaDb = LocalServer.mariaDb();
+    redis = LocalServer.redis();
+    postgres =
+        PostgresLauncher.start(
+            logs.resolve("postgres.log"), Duration.ofSeconds(60), Duration.ofSeconds(5));
+  }
+
+  @AfterAll
+  static void stop() throws Exception {
+    for (AutoCloseable server : new AutoCloseable[] {mariaDb, redis, postgres}) {
+      if (server != null) {
+        server.close();
+      }
+    }
+  }
+
+  static Stream<List<String>> variants() throws Exception {
+    List<Path> jdks = Jdks.homes().toList();
+    List<List<String>> variants = new ArrayList<>();
+    for (Path home : jdks) {
+      variants.add(List.of(home.toString(), "platform"));
+      if (home != jdks.get(0)) {
+        variants.add(List.of(home.toString(), "virtual"));
+      }
+    }
+    return variants.stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("variants")
+  void everyCallIsUnderItsRequest(List<String> variant) throws Exception {
+    TraceStore store = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        AppUnderAgent app =
+            new AppUnderAgent.Builder(Path.of(variant.get(0)), directory, receiver.endpoint())
+                .jvm(
+                    "-Xmx384m",
+                    // It would end some of ours just as they are used again.
+                    "-Dsun.net.httpserver.maxIdleConnections=1000",
+                    "-Dsun.net.httpserver.idleInterval=300")
+                .testClassPath()
+                .command(
+                    ClientsApp.class.getName(),
+                    variant.get(1),
+                    "postgresql=" + postgres.port(),
+                    "mariadb=" + mariaDb.port,
+                    "mysql=" + mariaDb.port,
+                    "redis=" + redis.port)
+                .start()) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      for (Library library : Library.values()) {
+        // Classes that are loaded for the first time, and instrumented.
+        assertThat(app.get("/" + library.path + "/1")).isEqualTo("ok");
+      }
+      awaitQuiet(store);
+      for (Library library : Library.values()) {
+        store.clear();
+        load(app, library);
+        awaitQuiet(store);
+        Counts counts = Counts.of(store, library);
+        System.out.println(variant.get(1) + " " + library.path + ": " + counts);
+        assertThat(counts)
+            .as("%s, %s: %s", library.path, variant, app.errors())
+            .isEqualTo(Counts.allRight(library));
+      }
+      assertThat(app.end()).isZero();
+    }
+  }
+
+  /** Of the calls of all requests. */
+  private record Counts(int requests, int right, int missing, int wrong) {
+    static Counts allRight(Library library) {
+      int calls = 0;
+      for (int id = 0; id < REQUESTS; id++) {
+        calls += library.calls(id);
+      }
+      return new Counts(REQUESTS, calls, 0, 0);
+    }
+
+    static Counts of(TraceStore store, Library library) {
+      int requests = 0;
+      int right = 0;
+      int missing = 0;
+      int wrong = 0;
+      for (Trace trace : store.traces()) {
+        for (Trace.Node root : trace.roots()) {
+          String path = String.valueOf(root.span().text("url.path"));
+          if (!path.startsWith("/" + library.path + "/")) {
+            wrong += size(root); // without a parent, or of nobody
+            continue;
+          }
+          requests++;
+          int id = Integer.parseInt(path.substring(path.lastIndexOf('/') + 1));
+          int mine = 0;
+          for (Trace.Node call : root.children()) {
+            if (call.span().kind() == Span.Kind.CLIENT && library.isOf(call.span(), id)) {
+              mine++;
+            } else {
+              wrong++;
+            }
+          }
+          right += Math.min(mine, library.calls(id));
+          missing += Math.max(0, library.calls(id) - mine);
+          wrong += Math.max(0, mine - library.calls(id));
+        }
+      }
+      return new Counts(requests, right, missing, wrong);
+    }
+
+    /** Without the servers that a library's trace header did not reach. */
+    private static int size(Trace.Node node) {
+      return node.span().kind() == Span.Kind.CLIENT ? 1 : 0;
+    }
+  }
+
+  private static void load(AppUnderAgent app, Library library) throws Exception {
+    Semaphore free = new Semaphore(AT_ONCE);
+    List<CompletableFuture<String>> answers = new ArrayList<>();
+    for (int id = 0; id < REQUESTS; id++) {
+      free.acquire();
+      URI uri = URI.create("http://127.0.0.1:" + app.port + "/" + library.path + "/" + id);
+      answers.add(
+          CLIENT
+              .sendAsync(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString())
+              .whenComplete((response, failure) -> free.release())
+              .thenApply(HttpResponse::body));
+    }
+    for (CompletableFuture<String> answer : answers) {
+      assertThat(answer.get(60, TimeUnit.SECONDS)).isEqualTo("ok");
+    }
+  }
+
+  /** All is there when nothing has come for a while. */
+  private static void awaitQuiet(TraceStore store) throws InterruptedException {
+    int before = -1;
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (before != store.size() && System.nanoTime() < deadline) {
+      before = store.size();
+      Thread.sleep(700);
+    }
+  }
+}
