@@ -10,10 +10,12 @@ import dev.underspan.demo.Span;
 import dev.underspan.demo.Trace;
 import dev.underspan.demo.TraceStore;
 import dev.underspan.sample.load.PostgresLauncher;
+import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -40,6 +42,13 @@ class ClientMatrixIT {
   private static final HttpClient CLIENT =
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
+  private static final Matrix MATRIX =
+      new Matrix(
+          List.of("Library", "Version", "Server"),
+          Stream.of(Library.values())
+              .map(library -> List.of(library.label, library.version(), library.server))
+              .toList());
+
   private static LocalServer mariaDb;
   private static LocalServer redis;
   private static PostgresLauncher postgres;
@@ -49,19 +58,28 @@ class ClientMatrixIT {
 
   /** A library and how its spans tell which request they are of. */
   private enum Library {
-    POSTGRESQL("postgresql"),
-    MARIADB("mariadb"),
-    MYSQL("mysql"),
-    JEDIS("jedis"),
-    JDK_HTTP("java.net.http"),
-    URL_CONNECTION("HttpURLConnection"),
-    APACHE("httpclient5"),
-    OKHTTP("okhttp");
+    POSTGRESQL("postgresql", "PostgreSQL JDBC driver", "PostgreSQL"),
+    MARIADB("mariadb", "MariaDB Connector/J", "MariaDB"),
+    MYSQL("mysql", "MySQL Connector/J", "MariaDB"),
+    JEDIS("jedis", "Jedis", "Redis"),
+    JDK_HTTP("java.net.http", "`java.net.http`", "HTTP/1.1"),
+    URL_CONNECTION("HttpURLConnection", "`HttpURLConnection`", "HTTP/1.1"),
+    APACHE("httpclient5", "Apache HttpClient 5", "HTTP/1.1"),
+    OKHTTP("okhttp", "OkHttp", "HTTP/1.1");
 
     final String path;
+    final String label;
+    final String server;
 
-    Library(String path) {
+    Library(String path, String label, String server) {
       this.path = path;
+      this.label = label;
+      this.server = server;
+    }
+
+    /** As the build has it; the JDK's own have none. */
+    String version() {
+      return System.getProperty("underspan.matrix." + path, "");
     }
 
     /** Calls of a request. */
@@ -86,6 +104,11 @@ class ClientMatrixIT {
     postgres =
         PostgresLauncher.start(
             logs.resolve("postgres.log"), Duration.ofSeconds(60), Duration.ofSeconds(5));
+  }
+
+  @AfterAll
+  static void compareWithDocs() throws IOException {
+    MATRIX.compareWithDocs();
   }
 
   @AfterAll
@@ -141,7 +164,7 @@ class ClientMatrixIT {
         load(app, library);
         awaitQuiet(store);
         Counts counts = Counts.of(store, library);
-        System.out.println(variant.get(1) + " " + library.path + ": " + counts);
+        MATRIX.add(library.label, column(variant), counts.toString());
         assertThat(counts)
             .as("%s, %s: %s", library.path, variant, app.errors())
             .isEqualTo(Counts.allRight(library));
@@ -150,8 +173,20 @@ class ClientMatrixIT {
     }
   }
 
+  private static String column(List<String> variant) throws IOException {
+    String release = Files.readString(Path.of(variant.get(0), "release"));
+    String feature = release.replaceFirst("(?s).*JAVA_VERSION=\"([0-9]+).*", "$1");
+    return "JDK " + feature + ", " + variant.get(1) + " threads";
+  }
+
   /** Of the calls of all requests. */
   private record Counts(int requests, int right, int missing, int wrong) {
+    @Override
+    public String toString() {
+      int all = right + missing;
+      return right + " of " + all + (wrong == 0 ? "" : ", " + wrong + " wrong");
+    }
+
     static Counts allRight(Library library) {
       int calls = 0;
       for (int id = 0; id < REQUESTS; id++) {

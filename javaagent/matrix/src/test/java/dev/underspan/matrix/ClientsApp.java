@@ -61,14 +61,20 @@ public final class ClientsApp {
       String[] pair = args[i].split("=", -1);
       app.ports.put(pair[0], Integer.valueOf(pair[1]));
     }
-    app.ports.put("http", server.getAddress().getPort());
+    // Another server, lest all threads of the one wait for it.
+    HttpServer echo =
+        HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 1000);
+    echo.createContext("/", ClientsApp::answer);
+    echo.setExecutor(Executors.newFixedThreadPool(8));
+    echo.start();
+    app.ports.put("http", echo.getAddress().getPort());
     app.prepare();
     server.createContext("/", app::handle);
     ExecutorService executor =
         args[0].equals("virtual") ? virtualThreads() : Executors.newFixedThreadPool(64);
     server.setExecutor(executor);
     server.start();
-    System.out.println("port " + app.ports.get("http"));
+    System.out.println("port " + server.getAddress().getPort());
     while (System.in.read() >= 0) {
       // until the test lets go
     }
@@ -83,17 +89,20 @@ public final class ClientsApp {
 
   private void handle(HttpExchange exchange) throws IOException {
     String[] path = exchange.getRequestURI().getPath().split("/", -1);
-    byte[] body = "ok".getBytes(StandardCharsets.US_ASCII);
-    int status = 200;
-    Call call = calls.get(path[1]);
-    if (call != null) {
-      try {
-        call.run(Integer.parseInt(path[2]));
-      } catch (Exception e) {
-        body = String.valueOf(e).getBytes(StandardCharsets.UTF_8);
-        status = 500;
-      }
+    try {
+      calls.get(path[1]).run(Integer.parseInt(path[2]));
+      answer(exchange);
+    } catch (Exception e) {
+      answer(exchange, 500, String.valueOf(e));
     }
+  }
+
+  private static void answer(HttpExchange exchange) throws IOException {
+    answer(exchange, 200, "ok");
+  }
+
+  private static void answer(HttpExchange exchange, int status, String text) throws IOException {
+    byte[] body = text.getBytes(StandardCharsets.UTF_8);
     exchange.sendResponseHeaders(status, body.length);
     exchange.getResponseBody().write(body);
     exchange.close();
