@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -36,6 +37,10 @@ final class AppUnderAgent implements AutoCloseable {
     private final String endpoint;
     private List<String> wrapper = List.of();
     private List<String> jvmArguments = List.of();
+    private List<String> jvmArgumentsAfter = List.of();
+    private List<Path> classPath = List.of();
+    private final Map<String, String> environment = new HashMap<>();
+    private boolean toolOptions;
     private List<String> command = List.of("dev.underspan.testapp.EchoApp");
     private String agentArguments = "";
 
@@ -52,6 +57,28 @@ final class AppUnderAgent implements AutoCloseable {
 
     Builder jvm(String... arguments) {
       jvmArguments = List.of(arguments);
+      return this;
+    }
+
+    /** Those that stand behind our agent. */
+    Builder jvmAfter(String... arguments) {
+      jvmArgumentsAfter = List.of(arguments);
+      return this;
+    }
+
+    /** All of the JVM's arguments go into JAVA_TOOL_OPTIONS. */
+    Builder byToolOptions() {
+      toolOptions = true;
+      return this;
+    }
+
+    Builder classPath(List<Path> jars) {
+      classPath = jars;
+      return this;
+    }
+
+    Builder environment(String name, String value) {
+      environment.put(name, value);
       return this;
     }
 
@@ -74,16 +101,26 @@ final class AppUnderAgent implements AutoCloseable {
     stderr = with.directory.resolve("stderr-" + System.nanoTime());
     List<String> command = new ArrayList<>(with.wrapper);
     command.add(with.home.resolve("bin/java").toString());
+    List<String> jvm = new ArrayList<>(with.jvmArguments);
+    jvm.add("-javaagent:" + JAR + with.agentArguments);
+    jvm.addAll(with.jvmArgumentsAfter);
     command.add("-Xmx128m");
-    command.addAll(with.jvmArguments);
-    command.add("-javaagent:" + JAR + with.agentArguments);
-    command.addAll(List.of("-cp", testClasses().toString()));
+    if (!with.toolOptions) {
+      command.addAll(jvm);
+    }
+    StringBuilder classPath = new StringBuilder(testClasses().toString());
+    with.classPath.forEach(jar -> classPath.append(':').append(jar));
+    command.addAll(List.of("-cp", classPath.toString()));
     command.addAll(with.command);
     ProcessBuilder builder = new ProcessBuilder(command).redirectError(stderr.toFile());
     Map<String, String> environment = builder.environment();
     environment.put("OTEL_SERVICE_NAME", "app");
     environment.put("OTEL_EXPORTER_OTLP_ENDPOINT", with.endpoint);
     environment.put("OTEL_BSP_SCHEDULE_DELAY", "200");
+    if (with.toolOptions) {
+      environment.put("JAVA_TOOL_OPTIONS", String.join(" ", jvm));
+    }
+    environment.putAll(with.environment);
     process = builder.start();
     BufferedReader out =
         new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));

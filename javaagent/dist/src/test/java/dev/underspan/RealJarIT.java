@@ -23,6 +23,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class RealJarIT {
   @TempDir Path directory;
 
+  /** The JDKs to test on. */
   static Stream<Path> jdks() throws IOException {
     List<Path> homes = new ArrayList<>();
     homes.add(Path.of(System.getProperty("java.home")));
@@ -103,7 +104,9 @@ class RealJarIT {
     TraceStore store = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);
         AppUnderAgent app = app(home, List.of(), receiver.endpoint())) {
-      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      assertThat(app.level())
+          .contains("level kernel: ledger and sockets")
+          .contains("mode standalone");
       assertTraced(app, store);
       assertThat(app.greeting).as("classes of ours that the application sees").isEmpty();
       assertThat(app.end()).isZero();

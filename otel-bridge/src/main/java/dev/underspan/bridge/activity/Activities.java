@@ -241,6 +241,7 @@ public final class Activities {
   }
 
   private Scope open(ThreadState state, @Nullable Activity activity) {
+    state.moves++;
     Scope scope = state.push();
     scope.activity = activity;
     scope.previous = state.current;
@@ -260,6 +261,7 @@ public final class Activities {
       misusedScopes.incrementAndGet();
       return 0;
     }
+    state.moves++;
     while (true) {
       Scope inner = state.pop();
       if (inner == null || inner == scope) {

@@ -52,18 +52,20 @@ public final class SpanTime {
 
   /**
    * A span that is another tracer's is begun and ended outside its scopes, by the thread that works
-   * on it: for so long that thread has not left.
+   * on it. As long as that thread turns to nothing else meanwhile, it has not left.
    */
   private static final class Gap {
-    static final long MAX_NS = 1_000_000;
+    static final long MAX_NS = 20_000_000;
 
     @Nullable ThreadState state;
     long name;
+    int moves;
     final long[] base = new long[Ledger.KINDS];
 
     void note(ThreadState newState, long newName, long[] account) {
       state = newState;
       name = newName;
+      moves = newState.moves;
       System.arraycopy(account, 0, base, 0, Ledger.KINDS);
     }
   }
@@ -76,6 +78,7 @@ public final class SpanTime {
     if (kernel != null && slot >= 0) {
       now = kernel.ledger().readNow(slot, own.base);
       own.name = kernel.ledger().thread(slot);
+      own.moves = state.moves;
       own.state = state;
     }
     gap = own;
@@ -83,13 +86,15 @@ public final class SpanTime {
   }
 
   /** The thread has the account at a moment up to which nobody was inside. */
-  private void closeGap(ThreadState state, boolean hasAccount, long name, long[] account, long at) {
+  private void closeGap(
+      ThreadState state, boolean hasAccount, long name, int moves, long[] account, long at) {
     long length = Math.max(0, at - Math.max(idleSince, begin));
     Gap own = gap;
     if (own != null
         && hasAccount
         && own.state == state
         && own.name == name
+        && own.moves == moves
         && length <= Gap.MAX_NS) {
       byKernel = true;
       budget.add(own.base, account);
@@ -140,7 +145,8 @@ public final class SpanTime {
   private synchronized void add(Stay stay) {
     if (!ended) {
       if (inside.isEmpty()) {
-        closeGap(stay.state, stay.kernel, stay.name, stay.base, stay.since);
+        // One move: the one by which it enters.
+        closeGap(stay.state, stay.kernel, stay.name, stay.state.moves - 1, stay.base, stay.since);
       }
       inside.add(stay);
       budget.threads = Math.max(budget.threads, inside.size());
@@ -211,7 +217,7 @@ public final class SpanTime {
         return 0;
       }
       if (now != 0 && kernel != null && inside.isEmpty()) {
-        closeGap(state, true, kernel.ledger().thread(slot), account, now);
+        closeGap(state, true, kernel.ledger().thread(slot), state.moves, account, now);
         idleSince = now;
       }
       return end(kernel, now);

@@ -65,6 +65,9 @@ public final class ThreadState {
   /** How the request came that the thread's next server span is for; another tracer's span. */
   public @Nullable Object arrival;
 
+  /** How often another activity has become current; wraps. */
+  int moves;
+
   /** To look for a span by, without an allocation. */
   final SpanMap.Sought sought = new SpanMap.Sought();
 

@@ -142,7 +142,7 @@ public final class ClientOwners {
       owned.increment();
       return true;
     }
-    if (parent == null && silentWithoutSpan) {
+    if (parent == null && announced == null && silentWithoutSpan) {
       unowned.increment();
       return true;
     }

@@ -59,11 +59,9 @@ public final class ForeignSpans {
    *
    * @param agent whether it is an agent, which carries contexts over threads and knows clients
    */
-  public void activate(boolean agent) {
-    if (agent) {
-      byAgent = true;
-      owners.silentWithoutSpan();
-    }
+  public synchronized void activate(boolean agent) {
+    byAgent |= agent;
+    owners.silentWithoutSpan();
     active = true;
   }
 
