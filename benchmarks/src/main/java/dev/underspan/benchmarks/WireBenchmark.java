@@ -3,6 +3,7 @@ package dev.underspan.benchmarks;
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.correlate.SocketEvents;
+import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.WireCounters;
 import java.nio.charset.StandardCharsets;
@@ -62,6 +63,7 @@ public class WireBenchmark {
             latest = call;
             calls++;
           },
+          new ClientOwners(),
           new WireCounters());
 
   private int httpSent;

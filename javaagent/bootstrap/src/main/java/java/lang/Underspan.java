@@ -40,6 +40,14 @@ public final class Underspan {
 
   private static final Class<?> LATCH = latch();
 
+  /** {@link #tracerProviders}: an application's own SDK. */
+  public static final int APPLICATION = 1;
+
+  /** {@link #tracerProviders}: the SDK of another agent. */
+  public static final int AGENT = 2;
+
+  private static volatile int tracerProviders;
+
   private static volatile UnderspanRuntime runtime;
 
   /** The request this thread works on; only the outermost layer has one. */
@@ -539,6 +547,86 @@ public final class Underspan {
         adviceFailed("threadEnded", t);
       }
     }
+  }
+
+  // ---- another OpenTelemetry -----------------------------------------------------------------
+
+  /** A span of another SDK has been made on this thread. */
+  public static void spanStarted(Object span, Object kind, long startEpochNanos) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.spanStarted(span, kind instanceof Enum<?> e ? e.ordinal() : 0, startEpochNanos);
+      } catch (Throwable t) {
+        adviceFailed("spanStarted", t);
+      }
+    }
+  }
+
+  /** It is about to end; called for every try to end it. */
+  public static void spanEnding(Object span, long endEpochNanos) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.spanEnding(span, endEpochNanos);
+      } catch (Throwable t) {
+        adviceFailed("spanEnding", t);
+      }
+    }
+  }
+
+  /** Another OpenTelemetry's context has become current on this thread. */
+  public static void contextAttached(Class<?> storage, Object context, Object scope) {
+    UnderspanRuntime r = runtime;
+    if (r != null && context != null && scope != null) {
+      try {
+        r.contextAttached(storage, context, scope);
+      } catch (Throwable t) {
+        adviceFailed("contextAttached", t);
+      }
+    }
+  }
+
+  /** What was current before the scope's context is current again. */
+  public static void contextClosed(Object scope) {
+    UnderspanRuntime r = runtime;
+    if (r != null) {
+      try {
+        r.contextClosed(scope);
+      } catch (Throwable t) {
+        adviceFailed("contextClosed", t);
+      }
+    }
+  }
+
+  /** An SDK was built; counts if it has span processors, without which its spans go nowhere. */
+  public static void tracerProviderBuilt(Object provider, Object[] arguments) {
+    try {
+      for (Object argument : arguments) {
+        if (argument instanceof List<?> processors && !processors.isEmpty()) {
+          ClassLoader loader = provider.getClass().getClassLoader();
+          boolean agent =
+              loader != null
+                  && loader.getClass().getName().startsWith("io.opentelemetry.javaagent.");
+          int whose = agent ? AGENT : APPLICATION;
+          synchronized (Underspan.class) {
+            tracerProviders |= whose;
+          }
+          UnderspanRuntime r = runtime;
+          if (r != null) {
+            r.tracerProviderBuilt(whose);
+          }
+          return;
+        }
+      }
+    } catch (Throwable t) {
+      adviceFailed("tracerProviderBuilt", t);
+    }
+  }
+
+  /** Whose SDKs have been built so far: {@link #APPLICATION}, {@link #AGENT}, or both added. */
+  public static int tracerProviders() {
+    return tracerProviders;
   }
 
   // ---- why a thread is about to block --------------------------------------------------------

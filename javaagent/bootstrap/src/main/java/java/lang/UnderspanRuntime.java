@@ -95,6 +95,30 @@ public interface UnderspanRuntime {
   /** Ends what {@link #blocking} has begun. */
   void unblocked();
 
+  /**
+   * Another OpenTelemetry has made a context current on this thread.
+   *
+   * @param storage the class that keeps contexts there
+   * @param scope what undoes it
+   */
+  void contextAttached(Class<?> storage, Object context, Object scope);
+
+  /** Such a scope was closed on this thread, and the context before it is current again. */
+  void contextClosed(Object scope);
+
+  /**
+   * Another OpenTelemetry's SDK has made a span on this thread.
+   *
+   * @param kind as OpenTelemetry orders span kinds
+   */
+  void spanStarted(Object span, int kind, long startEpochNanos);
+
+  /** Such a span is about to end on this thread; it can still be written to. */
+  void spanEnding(Object span, long endEpochNanos);
+
+  /** There is an SDK that makes spans; see {@link Underspan#tracerProviders}. */
+  void tracerProviderBuilt(int whose);
+
   /** Whether the current thread belongs to the agent and must not be observed. */
   boolean isAgentThread();
 

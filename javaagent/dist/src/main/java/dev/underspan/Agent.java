@@ -8,7 +8,7 @@ import org.jspecify.annotations.NullMarked;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The jar's entry points. Everything else is behind {@link InsideLoader}, invisible to the
+ * The jar's entry points. Everything else is behind {@link Inside$$Loader}, invisible to the
  * application. Whatever goes wrong is told on stderr; the application always starts.
  */
 @NullMarked
@@ -50,6 +50,6 @@ public final class Agent {
   private static Class<?> inside(String name)
       throws ClassNotFoundException, URISyntaxException, java.io.IOException {
     File jar = new File(Agent.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-    return new InsideLoader(jar).loadClass(name);
+    return new Inside$$Loader(jar).loadClass(name);
   }
 }

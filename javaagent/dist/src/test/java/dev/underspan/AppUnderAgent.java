@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -39,9 +40,13 @@ public final class AppUnderAgent implements AutoCloseable {
     private final String endpoint;
     private List<String> wrapper = List.of();
     private List<String> jvmArguments = List.of();
+    private List<String> jvmArgumentsAfter = List.of();
+    private List<Path> classPath = List.of();
+    private final Map<String, String> environment = new HashMap<>();
+    private boolean toolOptions;
     private List<String> command = List.of("dev.underspan.testapp.EchoApp");
     private String agentArguments = "";
-    private @Nullable String classPath;
+    private @Nullable String testClassPath;
 
     /** A JVM, a folder for what it writes, and where its spans go. */
     public Builder(Path home, Path directory, String endpoint) {
@@ -61,6 +66,28 @@ public final class AppUnderAgent implements AutoCloseable {
       return this;
     }
 
+    /** Those that stand behind our agent. */
+    Builder jvmAfter(String... arguments) {
+      jvmArgumentsAfter = List.of(arguments);
+      return this;
+    }
+
+    /** All of the JVM's arguments go into JAVA_TOOL_OPTIONS. */
+    Builder byToolOptions() {
+      toolOptions = true;
+      return this;
+    }
+
+    Builder classPath(List<Path> jars) {
+      classPath = jars;
+      return this;
+    }
+
+    Builder environment(String name, String value) {
+      environment.put(name, value);
+      return this;
+    }
+
     /** The application. */
     public Builder command(String... mainAndArguments) {
       command = List.of(mainAndArguments);
@@ -77,7 +104,7 @@ public final class AppUnderAgent implements AutoCloseable {
     public Builder testClassPath() {
       String all =
           System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-      classPath =
+      testClassPath =
           Stream.of(all.split(File.pathSeparator, -1))
               .filter(entry -> !entry.contains("underspan-") && !entry.endsWith("target/classes"))
               .collect(Collectors.joining(File.pathSeparator));
@@ -94,17 +121,27 @@ public final class AppUnderAgent implements AutoCloseable {
     stderr = with.directory.resolve("stderr-" + System.nanoTime());
     List<String> command = new ArrayList<>(with.wrapper);
     command.add(with.home.resolve("bin/java").toString());
+    List<String> jvm = new ArrayList<>(with.jvmArguments);
+    jvm.add("-javaagent:" + JAR + with.agentArguments);
+    jvm.addAll(with.jvmArgumentsAfter);
     command.add("-Xmx128m");
-    command.addAll(with.jvmArguments);
-    command.add("-javaagent:" + JAR + with.agentArguments);
-    command.addAll(
-        List.of("-cp", with.classPath == null ? testClasses().toString() : with.classPath));
+    if (!with.toolOptions) {
+      command.addAll(jvm);
+    }
+    StringBuilder classPath =
+        new StringBuilder(with.testClassPath == null ? testClasses().toString() : with.testClassPath);
+    with.classPath.forEach(jar -> classPath.append(':').append(jar));
+    command.addAll(List.of("-cp", classPath.toString()));
     command.addAll(with.command);
     ProcessBuilder builder = new ProcessBuilder(command).redirectError(stderr.toFile());
     Map<String, String> environment = builder.environment();
     environment.put("OTEL_SERVICE_NAME", "app");
     environment.put("OTEL_EXPORTER_OTLP_ENDPOINT", with.endpoint);
     environment.put("OTEL_BSP_SCHEDULE_DELAY", "200");
+    if (with.toolOptions) {
+      environment.put("JAVA_TOOL_OPTIONS", String.join(" ", jvm));
+    }
+    environment.putAll(with.environment);
     process = builder.start();
     BufferedReader out =
         new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));

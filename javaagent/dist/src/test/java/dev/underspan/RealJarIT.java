@@ -87,7 +87,9 @@ class RealJarIT {
     TraceStore store = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);
         AppUnderAgent app = app(home, List.of(), receiver.endpoint())) {
-      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      assertThat(app.level())
+          .contains("level kernel: ledger and sockets")
+          .contains("mode standalone");
       assertTraced(app, store);
       assertThat(app.greeting).as("classes of ours that the application sees").isEmpty();
       assertThat(app.end()).isZero();

@@ -38,6 +38,7 @@ public final class RecentRequests {
   /**
    * Finds the latest request of a connection.
    *
+   * @param localPort 0 if unknown
    * @param into all but its thread and account, which are cleared
    * @return false when it is not known
    */
@@ -59,7 +60,9 @@ public final class RecentRequests {
       if ((before & 1) == 0
           && before == (int) INT.getVolatile(memory, at + Layout.RecentRequest.SEQ)) {
         into.thread = 0;
-        return into.number != 0 && into.localPort == localPort && into.remotePort == remotePort;
+        return into.number != 0
+            && (into.localPort == localPort || localPort == 0)
+            && into.remotePort == remotePort;
       }
       Thread.onSpinWait();
     }

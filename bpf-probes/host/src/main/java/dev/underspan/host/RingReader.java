@@ -8,7 +8,7 @@ import java.nio.ByteOrder;
 import java.util.function.Consumer;
 
 /**
- * Reads a BPF ring buffer straight from its mapped pages. One reader thread only.
+ * Reads a BPF ring buffer straight from its mapped pages. One thread at a time.
  *
  * <p>Layout (kernel/bpf/ringbuf.c): a page with the consumer's position, a page with the
  * producer's, then the data, mapped twice so that no record wraps. A record's header of 8 bytes has
@@ -41,10 +41,20 @@ public final class RingReader {
    * @return how many
    */
   public int drain(Consumer<SocketEvent> sink) {
+    return drain(sink, Integer.MAX_VALUE);
+  }
+
+  /**
+   * Hands over every record that is complete, or the first of them.
+   *
+   * @param limit how many at most
+   * @return how many
+   */
+  public int drain(Consumer<SocketEvent> sink, int limit) {
     int count = 0;
     long position = (long) LONG.getVolatile(consumer, 0);
     long end = (long) LONG.getAcquire(producer, 0);
-    while (position < end) {
+    while (position < end && count < limit) {
       int at = PAGE + (int) (position & mask);
       int header = (int) INT.getAcquire(producer, at);
       if ((header & BUSY) != 0) {
@@ -62,6 +72,16 @@ public final class RingReader {
       }
     }
     return count;
+  }
+
+  /** Up to where the ring has been read. */
+  public long read() {
+    return (long) LONG.getVolatile(consumer, 0);
+  }
+
+  /** Up to where it has been written, records that are being written included. */
+  public long written() {
+    return (long) LONG.getAcquire(producer, 0);
   }
 
   void close() {

@@ -20,6 +20,7 @@ final class Catalogue {
     add(enabled, "blocking", BlockingInstrumentation.HOOKS);
     add(enabled, "http-client", HttpClientInstrumentation.HOOKS);
     add(enabled, "accept", AcceptInstrumentation.HOOKS);
+    add(enabled, "opentelemetry", OpenTelemetryInstrumentation.HOOKS);
   }
 
   private void add(Predicate<String> enabled, String name, List<Hook> hooks) {

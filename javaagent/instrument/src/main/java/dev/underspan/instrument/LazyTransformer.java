@@ -35,8 +35,8 @@ final class LazyTransformer implements ClassFileTransformer {
       @Nullable ProtectionDomain domain,
       byte[] classFile) {
     try {
-      if (internalName == null) {
-        return null;
+      if (internalName == null || (loader != null && loader == agentLoader)) {
+        return null; // our own SDK has classes of the same names
       }
       List<Hook> hooks = catalogue.hooks(internalName);
       if (hooks.isEmpty()) {
@@ -67,6 +67,7 @@ final class LazyTransformer implements ClassFileTransformer {
   }
 
   boolean wants(Class<?> type) {
-    return !catalogue.hooks(type.getName().replace('.', '/')).isEmpty();
+    return !catalogue.hooks(type.getName().replace('.', '/')).isEmpty()
+        && (type.getClassLoader() == null || type.getClassLoader() != agentLoader);
   }
 }

@@ -37,7 +37,11 @@ final class Rewriter {
                 ? ClassFileLocator.ForClassLoader.ofBootLoader()
                 : ClassFileLocator.ForClassLoader.of(loader),
             ClassFileLocator.ForClassLoader.of(agentLoader),
-            ClassFileLocator.ForClassLoader.ofPlatformLoader());
+            ClassFileLocator.ForClassLoader.ofPlatformLoader(),
+            // What an agent has added to the boot loader is found as a class there, not as a file.
+            loader == null
+                ? ClassFileLocator.ForClassLoader.ofSystemLoader()
+                : ClassFileLocator.NoOp.INSTANCE);
     TypePool pool = TypePool.Default.of(locator);
     TypeDescription type = pool.describe(name).resolve();
     DynamicType.Builder<?> builder =

@@ -2,6 +2,7 @@ package dev.underspan.runtime;
 
 import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.Activity;
+import dev.underspan.bridge.enrich.ForeignSpans;
 import dev.underspan.bridge.span.AcceptTimes;
 import dev.underspan.bridge.span.InjectedSpans;
 import dev.underspan.bridge.span.RequestInfo;
@@ -16,7 +17,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.jspecify.annotations.NullUnmarked;
+import org.jspecify.annotations.Nullable;
 
 /** What advice calls, carried out by the bridge. */
 @NullUnmarked // the interface speaks plain Java, since it lives in java.lang
@@ -27,6 +30,8 @@ final class AdviceRuntime implements UnderspanRuntime {
   private final AcceptTimes acceptTimes;
   private final TextMapPropagator propagator;
   private final AgentThreads agentThreads;
+  private final @Nullable ForeignSpans foreign;
+  private final Consumer<Boolean> foreignSeen;
   private final AtomicLong failures = new AtomicLong();
 
   /** Whether client spans are read from the wire; without that, requests carry the current span. */
@@ -38,13 +43,17 @@ final class AdviceRuntime implements UnderspanRuntime {
       InjectedSpans injected,
       AcceptTimes acceptTimes,
       TextMapPropagator propagator,
-      AgentThreads agentThreads) {
+      AgentThreads agentThreads,
+      @Nullable ForeignSpans foreign,
+      Consumer<Boolean> foreignSeen) {
     this.activities = activities;
     this.serverSpans = serverSpans;
     this.injected = injected;
     this.acceptTimes = acceptTimes;
     this.propagator = propagator;
     this.agentThreads = agentThreads;
+    this.foreign = foreign;
+    this.foreignSeen = foreignSeen;
   }
 
   void wireIsRead() {
@@ -74,7 +83,7 @@ final class AdviceRuntime implements UnderspanRuntime {
       String protocolVersion,
       String userAgent,
       String[] propagationValues) {
-    return serverSpans.start(
+    RequestInfo request =
         new RequestInfo(
             component,
             method,
@@ -86,28 +95,41 @@ final class AdviceRuntime implements UnderspanRuntime {
             clientPort,
             localPort,
             protocolVersion,
-            userAgent),
-        propagationValues);
+            userAgent);
+    return foreign != null && foreign.isActive()
+        ? foreign.enter(request)
+        : serverSpans.start(request, propagationValues);
   }
 
   @Override
   public void serverSuspend(Object handle) {
-    ((ServerSpans.Handle) handle).suspend();
+    if (handle instanceof ServerSpans.Handle own) {
+      own.suspend();
+    } else if (handle instanceof ForeignSpans.Entry entry) {
+      entry.leave();
+    }
   }
 
   @Override
   public void serverResume(Object handle) {
-    ((ServerSpans.Handle) handle).resume();
+    if (handle instanceof ServerSpans.Handle own) {
+      own.resume();
+    }
   }
 
   @Override
   public void serverEnd(Object handle, int status, String route, Throwable error) {
-    ((ServerSpans.Handle) handle).end(status, route, error);
+    if (handle instanceof ServerSpans.Handle own) {
+      own.end(status, route, error);
+    } else if (handle instanceof ForeignSpans.Entry entry) {
+      entry.leave();
+    }
   }
 
   @Override
   public Object currentContext() {
-    return activities.current();
+    // The OpenTelemetry agent carries its contexts over threads by itself.
+    return foreign != null && foreign.isByAgent() ? null : activities.current();
   }
 
   @Override
@@ -123,8 +145,8 @@ final class AdviceRuntime implements UnderspanRuntime {
   @Override
   public String[] clientInject(String scheme, String host, int port) {
     Activity current = activities.current();
-    if (current == null) {
-      return null;
+    if (current == null || ForeignSpans.isCall(current)) {
+      return null; // whoever made a span for the call also names it in the request
     }
     Context context = current.context();
     if (wire && "http".equalsIgnoreCase(scheme)) {
@@ -199,6 +221,39 @@ final class AdviceRuntime implements UnderspanRuntime {
   @Override
   public void threadEnded(Thread thread) {
     activities.threadEnded(thread);
+  }
+
+  @Override
+  public void contextAttached(Class<?> storage, Object context, Object scope) {
+    if (foreign != null) {
+      foreign.attached(storage, context, scope);
+    }
+  }
+
+  @Override
+  public void contextClosed(Object scope) {
+    if (foreign != null) {
+      foreign.closed(scope);
+    }
+  }
+
+  @Override
+  public void spanStarted(Object span, int kind, long startEpochNanos) {
+    if (foreign != null) {
+      foreign.started(span, kind, startEpochNanos);
+    }
+  }
+
+  @Override
+  public void spanEnding(Object span, long endEpochNanos) {
+    if (foreign != null) {
+      foreign.ending(span, endEpochNanos);
+    }
+  }
+
+  @Override
+  public void tracerProviderBuilt(int whose) {
+    foreignSeen.accept(whose == Underspan.AGENT);
   }
 
   @Override

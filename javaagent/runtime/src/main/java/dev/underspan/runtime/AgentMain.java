@@ -31,7 +31,13 @@ public final class AgentMain {
     BootstrapInjector.inject(instrumentation, "");
     AgentThreads threads = new AgentThreads();
     ClassLoader loader = AgentMain.class.getClassLoader();
-    Instrumenter.install(instrumentation, loader, configuration::instrumentation);
-    threads.daemon("start", () -> Startup.run(configuration, threads)).start();
+    Mode mode = configuration.mode();
+    Instrumenter.install(
+        instrumentation,
+        loader,
+        name ->
+            configuration.instrumentation(name)
+                && (mode != Mode.STANDALONE || !name.equals("opentelemetry")));
+    threads.daemon("start", () -> Startup.run(configuration, mode, threads)).start();
   }
 }

@@ -2,6 +2,7 @@ package dev.underspan.runtime;
 
 import dev.underspan.host.KernelProbes;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.IntPredicate;
@@ -75,7 +76,22 @@ final class Configuration {
     return flag("underspan.instrumentation." + name + ".enabled", true);
   }
 
-  /** Size of the ring buffer, bytes; a value that cannot be is reported and not used. */
+  /** Whose spans to use; a value that cannot be is reported and not used. */
+  Mode mode() {
+    String value = get(Mode.KEY);
+    if (value == null) {
+      return Mode.AUTO;
+    }
+    Mode mode = Mode.of(value);
+    if (mode == null) {
+      Log.warn(
+          Mode.KEY + "=" + value + " is not one of " + List.of(Mode.values()) + "; using auto");
+      return Mode.AUTO;
+    }
+    return mode;
+  }
+
+  /** How many threads can have an account at once; a value that cannot be is not used. */
   int slots() {
     return number(
         "underspan.ledger.slots",
@@ -94,6 +110,7 @@ final class Configuration {
     return number("underspan.blocked.rate", 10, rate -> rate > 0, "a positive number");
   }
 
+  /** Size of the ring buffer, bytes. */
   int ringBytes() {
     return number(
         "underspan.ring.bytes",

@@ -5,20 +5,37 @@ import dev.underspan.abi.RecentRequests;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.activity.Kernel;
 import dev.underspan.bridge.correlate.SocketEvents;
+import dev.underspan.bridge.enrich.EventPump;
 import dev.underspan.host.KernelProbes;
 import dev.underspan.host.ProbeException;
 import dev.underspan.host.RingReader;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The kernel's programs while they run, and the thread that reads their events. */
-final class KernelSide implements Kernel {
+final class KernelSide implements Kernel, EventPump {
   /** How long an event may lie unread. The programs never wake the reader: that would cost them. */
   private static final long POLL_NS = 5_000_000;
 
   private final KernelProbes probes;
+
+  /** How many events an application's thread reads at once at most; some microseconds each. */
+  private static final int PUMP_EVENTS = 256;
+
+  /** How long it waits for whoever reads just now. */
+  private static final long PUMP_WAIT_NS = 2_000_000;
+
+  /** How often it looks again at a record that another thread is writing. */
+  private static final int PUMP_TRIES = 100;
+
+  /** Held by who reads events: one thread at a time. */
+  private final ReentrantLock reading = new ReentrantLock();
+
+  private volatile @Nullable Consumer<SocketEvent> sink;
   private volatile boolean stopping;
   private final AtomicLong handled = new AtomicLong();
   private final AtomicLong failed = new AtomicLong();
@@ -71,7 +88,7 @@ final class KernelSide implements Kernel {
    * Reads events until {@link #stop()}; what then is left in the buffer is still read. The sink
    * learns of losses, since a parser must not pair an answer with the wrong question.
    */
-  void read(SocketEvents sink) {
+  void read(SocketEvents events) {
     RingReader ring = probes.events();
     if (ring == null) {
       return;
@@ -79,7 +96,7 @@ final class KernelSide implements Kernel {
     Consumer<SocketEvent> guarded =
         event -> {
           try {
-            sink.accept(event);
+            events.accept(event);
           } catch (RuntimeException e) {
             // One event that cannot be handled must not cost the rest.
             if (failed.getAndIncrement() == 0) {
@@ -87,14 +104,24 @@ final class KernelSide implements Kernel {
             }
           }
         };
+    sink = guarded;
     boolean last = false;
     long lostBefore = 0;
     while (true) {
-      int count = ring.drain(guarded);
-      long lost = probes.lostEvents();
-      if (lost != lostBefore) {
-        lostBefore = lost;
-        sink.onLoss();
+      int count;
+      reading.lock();
+      try {
+        count = ring.drain(guarded);
+        long lost = probes.lostEvents();
+        if (lost != lostBefore) {
+          lostBefore = lost;
+          events.onLoss();
+        }
+        if (last) {
+          sink = null;
+        }
+      } finally {
+        reading.unlock();
       }
       handled.addAndGet(count);
       if (last) {
@@ -104,6 +131,46 @@ final class KernelSide implements Kernel {
       if (count == 0 && !last) {
         LockSupport.parkNanos(this, POLL_NS);
       }
+    }
+  }
+
+  /** Reads on the calling thread what was written before, so that its own calls are known. */
+  @Override
+  public boolean pump() {
+    RingReader ring = probes.events();
+    if (ring == null || sink == null) {
+      return true;
+    }
+    long written = ring.written();
+    if (!lockReading()) {
+      return false;
+    }
+    try {
+      Consumer<SocketEvent> current = sink;
+      if (current == null) {
+        return true;
+      }
+      int count = ring.drain(current, PUMP_EVENTS);
+      for (int i = 0; i < PUMP_TRIES && count < PUMP_EVENTS && ring.read() < written; i++) {
+        Thread.onSpinWait();
+        count += ring.drain(current, PUMP_EVENTS - count);
+      }
+      handled.addAndGet(count);
+      return ring.read() >= written;
+    } finally {
+      reading.unlock();
+    }
+  }
+
+  private boolean lockReading() {
+    if (reading.tryLock()) {
+      return true;
+    }
+    try {
+      return reading.tryLock(PUMP_WAIT_NS, TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
     }
   }
 

@@ -2,6 +2,8 @@ package dev.underspan.runtime;
 
 import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.BlockedWatcher;
+import dev.underspan.bridge.enrich.ClientOwners;
+import dev.underspan.bridge.enrich.ForeignSpans;
 import dev.underspan.bridge.export.SelfCounter;
 import java.util.ArrayList;
 import java.util.List;
@@ -78,6 +80,14 @@ final class SelfReport {
     if (blocked != null) {
       count("underspan.blocked.not_taken", "{stack}", null, blocked::notTaken);
     }
+  }
+
+  /** What was done for another tracer's spans. */
+  void addForeign(ForeignSpans foreign, ClientOwners owners) {
+    count("underspan.enrich.spans", "{span}", null, foreign::enriched);
+    count("underspan.enrich.calls", "{call}", "owned", owners::owned);
+    count("underspan.enrich.calls", "{call}", "without_span", owners::unowned);
+    count("underspan.enrich.missed", "{span}", null, foreign::factsMissed);
   }
 
   /** Tells losses that were not told yet. */

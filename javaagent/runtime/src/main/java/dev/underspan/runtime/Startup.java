@@ -4,6 +4,8 @@ import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.BlockedWatcher;
 import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.correlate.SocketEvents;
+import dev.underspan.bridge.enrich.ClientOwners;
+import dev.underspan.bridge.enrich.ForeignSpans;
 import dev.underspan.bridge.export.Telemetry;
 import dev.underspan.bridge.span.AcceptTimes;
 import dev.underspan.bridge.span.ClientSpans;
@@ -30,7 +32,7 @@ final class Startup {
 
   private Startup() {}
 
-  static void run(Configuration configuration, AgentThreads threads) {
+  static void run(Configuration configuration, Mode mode, AgentThreads threads) {
     long begin = System.nanoTime();
     NativeAccess.allow();
     KernelSide kernel = null;
@@ -47,7 +49,7 @@ final class Startup {
       missing = "the native part cannot be used here: " + e;
     }
     try {
-      wire(configuration, threads, kernel, missing, begin);
+      wire(configuration, mode, threads, kernel, missing, begin);
     } catch (RuntimeException | LinkageError e) {
       Log.warn("cannot start (" + e + "); the application runs without tracing");
       if (kernel != null) {
@@ -58,11 +60,14 @@ final class Startup {
 
   private static void wire(
       Configuration configuration,
+      Mode mode,
       AgentThreads threads,
       @Nullable KernelSide kernel,
       String missing,
       long begin) {
-    Telemetry telemetry = Telemetry.start(AgentMain.class.getClassLoader());
+    boolean follow = mode != Mode.STANDALONE && configuration.instrumentation("opentelemetry");
+    boolean agent = follow && OtherTracer.agent() != null;
+    Telemetry telemetry = telemetry(mode == Mode.ENRICH || agent);
     Tracer tracer = telemetry.tracer(AgentMain.VERSION);
     EpochClock clock = new EpochClock();
     Activities activities = new Activities();
@@ -71,16 +76,33 @@ final class Startup {
     WireCounters counters = new WireCounters();
     ServerSpans serverSpans =
         new ServerSpans(tracer, telemetry.propagator(), activities, acceptTimes, clock);
+    ClientOwners owners = new ClientOwners();
+    ForeignSpans foreign = new ForeignSpans(activities, serverSpans, clock, owners);
+    ModeReport told = new ModeReport(foreign);
     AdviceRuntime runtime =
         new AdviceRuntime(
-            activities, serverSpans, injected, acceptTimes, telemetry.propagator(), threads);
+            activities,
+            serverSpans,
+            injected,
+            acceptTimes,
+            telemetry.propagator(),
+            threads,
+            follow ? foreign : null,
+            told::seen);
+    if (agent) {
+      foreign.activate(true);
+    } else if (mode == Mode.ENRICH) {
+      foreign.activate(false);
+    }
     CountDownLatch drained = new CountDownLatch(1);
     if (kernel != null) {
       activities.connect(kernel);
     }
     if (kernel != null && kernel.socketsMissing() == null) {
       SocketEvents events =
-          new SocketEvents(new ClientSpans(tracer, telemetry.ids(), injected, clock), counters);
+          new SocketEvents(
+              new ClientSpans(tracer, telemetry.ids(), injected, clock), owners, counters);
+      foreign.connect(kernel);
       runtime.wireIsRead();
       threads
           .daemon(
@@ -105,9 +127,14 @@ final class Startup {
       report.addKernel(kernel);
     }
     report.addProcess(activities, runtime, blocked);
+    report.addForeign(foreign, owners);
     telemetry.observe(report.counters(), AgentMain.VERSION);
     threads.daemon("watch", () -> watch(blocked, report)).start();
     Underspan.install(runtime);
+    int built = follow ? Underspan.tracerProviders() : 0;
+    if (built != 0) {
+      told.seen((built & Underspan.AGENT) != 0);
+    }
     Runtime.getRuntime()
         .addShutdownHook(
             threads.daemon(
@@ -119,7 +146,55 @@ final class Startup {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    report(kernel, missing, begin);
+    report(kernel, missing, told.first(), begin);
+  }
+
+  /** Our own SDK; beside another tracer it is of use, but not the main thing. */
+  private static Telemetry telemetry(boolean beside) {
+    try {
+      return Telemetry.start(AgentMain.class.getClassLoader());
+    } catch (RuntimeException e) {
+      if (!beside) {
+        throw e;
+      }
+      Log.warn("spans of our own for calls that nobody else traces are off: " + e.getMessage());
+      return Telemetry.none();
+    }
+  }
+
+  /** Tells in which mode the agent is: with the level, or later when that changes. */
+  private static final class ModeReport {
+    private final ForeignSpans foreign;
+    private boolean toldFirst;
+
+    ModeReport(ForeignSpans foreign) {
+      this.foreign = foreign;
+    }
+
+    /** An SDK that makes spans was built. */
+    synchronized void seen(boolean agent) {
+      boolean news = !foreign.isActive() || (agent && !foreign.isByAgent());
+      if (news) {
+        foreign.activate(agent);
+        if (toldFirst) {
+          Log.info(mode());
+        }
+      }
+    }
+
+    synchronized String first() {
+      toldFirst = true;
+      return mode();
+    }
+
+    private String mode() {
+      if (!foreign.isActive()) {
+        return "mode standalone";
+      }
+      return foreign.isByAgent()
+          ? "mode enrich: the OpenTelemetry agent's spans"
+          : "mode enrich: spans of the application's own OpenTelemetry SDK";
+    }
   }
 
   private static void watch(@Nullable BlockedWatcher blocked, SelfReport report) {
@@ -146,8 +221,8 @@ final class Startup {
     }
   }
 
-  private static void report(@Nullable KernelSide kernel, String missing, long begin) {
-    String took = " (ready after " + (System.nanoTime() - begin) / 1_000_000 + " ms)";
+  private static void report(@Nullable KernelSide kernel, String missing, String mode, long begin) {
+    String took = "; " + mode + " (ready after " + (System.nanoTime() - begin) / 1_000_000 + " ms)";
     if (kernel == null) {
       Log.info("level process: " + missing + took);
     } else {

@@ -143,6 +143,9 @@ public final class Activities {
     @Nullable Activity activity;
     @Nullable Activity previous;
 
+    /** Another tracer's scope that this one follows. */
+    @Nullable Object key;
+
     /** Whether it is by this scope that the thread's time is counted for the activity. */
     boolean entered;
 
@@ -191,7 +194,54 @@ public final class Activities {
     return scope;
   }
 
+  /** The calling thread's state, not enrolled by this. */
+  public ThreadState thread() {
+    return knownOrNew();
+  }
+
+  /**
+   * Another tracer has made an activity current on the calling thread.
+   *
+   * @param key the scope by which it will undo that
+   */
+  public void follow(ThreadState state, @Nullable Activity activity, Object key) {
+    if (activity != null) {
+      attach(activity).key = key;
+    } else if (state.current != null) {
+      open(state, null).key = key;
+    }
+  }
+
+  /** Another tracer has closed a scope; those that it did not open here are not known. */
+  public void unfollow(Object key) {
+    ThreadState state = known();
+    Scope scope = state == null ? null : state.openFor(key);
+    if (scope != null) {
+      detach(scope);
+    }
+  }
+
+  /** Another tracer's span begins now, on the calling thread. */
+  public void begin(Activity activity) {
+    activity.time().beginOn(state(), kernel);
+  }
+
+  /**
+   * Another tracer's span ends now, on the calling thread.
+   *
+   * @return how long it lasted as it was seen here, nanoseconds; -1 if it had ended before
+   */
+  public long end(Activity activity) {
+    long now = activity.time().endOn(state(), kernel);
+    if (now == 0) {
+      return -1;
+    }
+    activity.end(now);
+    return activity.time().lasted(now);
+  }
+
   private Scope open(ThreadState state, @Nullable Activity activity) {
+    state.moves++;
     Scope scope = state.push();
     scope.activity = activity;
     scope.previous = state.current;
@@ -211,6 +261,7 @@ public final class Activities {
       misusedScopes.incrementAndGet();
       return 0;
     }
+    state.moves++;
     while (true) {
       Scope inner = state.pop();
       if (inner == null || inner == scope) {
@@ -237,6 +288,7 @@ public final class Activities {
     SpanTime.Stay stay = scope.stay;
     boolean entered = scope.entered;
     scope.activity = null;
+    scope.key = null;
     scope.entered = false;
     return activity == null || stay == null || !entered ? 0 : activity.time().leave(stay, kernel);
   }

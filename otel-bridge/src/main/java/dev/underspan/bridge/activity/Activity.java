@@ -7,6 +7,7 @@ import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.context.Context;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A span as something that can be current on a thread: its ids parsed once, since they are written
@@ -14,7 +15,7 @@ import java.util.List;
  */
 public final class Activity {
   private final Span span;
-  private final Context context;
+  private final @Nullable Context context;
   private final TraceHead head;
   private final SpanTime time = new SpanTime();
 
@@ -30,9 +31,18 @@ public final class Activity {
    * @param anchor by which the span's times are told
    */
   public Activity(Context context, EpochClock.Anchor anchor) {
+    this(context, Span.fromContext(context), anchor);
+  }
+
+  /** An activity of another tracer's span, which comes without a context of ours. */
+  public Activity(Span span, EpochClock.Anchor anchor) {
+    this(null, span, anchor);
+  }
+
+  private Activity(@Nullable Context context, Span span, EpochClock.Anchor anchor) {
     this.context = context;
     this.anchor = anchor;
-    this.span = Span.fromContext(context);
+    this.span = span;
     SpanContext ids = span.getSpanContext();
     String trace = ids.getTraceId();
     this.head =
@@ -50,7 +60,7 @@ public final class Activity {
 
   /** The OpenTelemetry context that carries the span. */
   public Context context() {
-    return context;
+    return context == null ? Context.root().with(span) : context;
   }
 
   /** Where the span's time goes. */

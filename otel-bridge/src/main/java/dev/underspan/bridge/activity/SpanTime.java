@@ -15,6 +15,10 @@ import org.jspecify.annotations.Nullable;
 public final class SpanTime {
   private final Budget budget = new Budget();
   private final List<Stay> inside = new ArrayList<>(2);
+
+  /** Who had the span last while it is on no thread; null where such gaps are idle time. */
+  private @Nullable Gap gap;
+
   private long idleSince;
   private long begin;
   private boolean ended;
@@ -43,6 +47,59 @@ public final class SpanTime {
 
     Stay(ThreadState state) {
       this.state = state;
+    }
+  }
+
+  /**
+   * A span that is another tracer's is begun and ended outside its scopes, by the thread that works
+   * on it. As long as that thread turns to nothing else meanwhile, it has not left.
+   */
+  private static final class Gap {
+    static final long MAX_NS = 20_000_000;
+
+    @Nullable ThreadState state;
+    long name;
+    int moves;
+    final long[] base = new long[Ledger.KINDS];
+
+    void note(ThreadState newState, long newName, long[] account) {
+      state = newState;
+      name = newName;
+      moves = newState.moves;
+      System.arraycopy(account, 0, base, 0, Ledger.KINDS);
+    }
+  }
+
+  /** Another tracer's span begins now, on the calling thread. */
+  void beginOn(ThreadState state, @Nullable Kernel kernel) {
+    Gap own = new Gap();
+    int slot = state.slot;
+    long now = 0;
+    if (kernel != null && slot >= 0) {
+      now = kernel.ledger().readNow(slot, own.base);
+      own.name = kernel.ledger().thread(slot);
+      own.moves = state.moves;
+      own.state = state;
+    }
+    gap = own;
+    begin(now == 0 ? System.nanoTime() : now);
+  }
+
+  /** The thread has the account at a moment up to which nobody was inside. */
+  private void closeGap(
+      ThreadState state, boolean hasAccount, long name, int moves, long[] account, long at) {
+    long length = Math.max(0, at - Math.max(idleSince, begin));
+    Gap own = gap;
+    if (own != null
+        && hasAccount
+        && own.state == state
+        && own.name == name
+        && own.moves == moves
+        && length <= Gap.MAX_NS) {
+      byKernel = true;
+      budget.add(own.base, account);
+    } else {
+      budget.idle += length;
     }
   }
 
@@ -88,7 +145,8 @@ public final class SpanTime {
   private synchronized void add(Stay stay) {
     if (!ended) {
       if (inside.isEmpty()) {
-        budget.idle += Math.max(0, stay.since - idleSince);
+        // One move: the one by which it enters.
+        closeGap(stay.state, stay.kernel, stay.name, stay.state.moves - 1, stay.base, stay.since);
       }
       inside.add(stay);
       budget.threads = Math.max(budget.threads, inside.size());
@@ -110,6 +168,13 @@ public final class SpanTime {
         settle(stay, at == 0 ? null : end, now);
         if (inside.isEmpty()) {
           idleSince = now;
+          Gap own = gap;
+          if (own != null) {
+            own.state = null;
+            if (stay.kernel && at != 0) {
+              own.note(stay.state, stay.name, end);
+            }
+          }
         }
       }
     }
@@ -136,6 +201,32 @@ public final class SpanTime {
       budget.ns[Layout.KIND_RUN_QUEUE] += queue;
       budget.ns[Layout.KIND_OTHER] += elapsed - cpu - queue;
     }
+  }
+
+  /**
+   * Another tracer's span ends, on the calling thread.
+   *
+   * @return the moment, 0 if it had ended before
+   */
+  long endOn(ThreadState state, @Nullable Kernel kernel) {
+    long[] account = state.scratch;
+    int slot = state.slot;
+    long now = kernel == null || slot < 0 ? 0 : kernel.ledger().readNow(slot, account);
+    synchronized (this) {
+      if (ended) {
+        return 0;
+      }
+      if (now != 0 && kernel != null && inside.isEmpty()) {
+        closeGap(state, true, kernel.ledger().thread(slot), state.moves, account, now);
+        idleSince = now;
+      }
+      return end(kernel, now);
+    }
+  }
+
+  /** From the span's begin as it was told here to a moment. */
+  synchronized long lasted(long until) {
+    return until - begin;
   }
 
   /**
@@ -171,6 +262,11 @@ public final class SpanTime {
   /** The sum, once the span has ended. */
   public synchronized Budget budget() {
     return budget;
+  }
+
+  /** Whether any of the time is by what a process can read of itself. */
+  public synchronized boolean isByProcess() {
+    return byProcess;
   }
 
   /** Whether the time is by the kernel's account, not by what a process can read of itself. */

@@ -62,6 +62,15 @@ public final class ThreadState {
   /** How long the thread had been blocked when it was done with that request, nanoseconds. */
   public long takenBlocked;
 
+  /** How the request came that the thread's next server span is for; another tracer's span. */
+  public @Nullable Object arrival;
+
+  /** How often another activity has become current; wraps. */
+  int moves;
+
+  /** To look for a span by, without an allocation. */
+  final SpanMap.Sought sought = new SpanMap.Sought();
+
   ThreadState(Thread thread, long threadId, boolean virtual) {
     this.thread = thread;
     this.threadId = threadId;
@@ -106,6 +115,17 @@ public final class ThreadState {
 
   Activities.@Nullable Scope outermost() {
     return depth == 0 ? null : scopes.get(0);
+  }
+
+  /** The innermost open scope that was opened for this key of another tracer; null: none. */
+  Activities.@Nullable Scope openFor(Object key) {
+    for (int i = depth - 1; i >= 0; i--) {
+      Activities.Scope scope = scopes.get(i);
+      if (scope.key == key) {
+        return scope;
+      }
+    }
+    return null;
   }
 
   boolean isOpen(Activities.Scope scope) {

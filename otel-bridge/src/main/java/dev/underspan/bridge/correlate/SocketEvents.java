@@ -3,6 +3,7 @@ package dev.underspan.bridge.correlate;
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import dev.underspan.abi.SocketEvent;
+import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.span.ClientSpans;
 import dev.underspan.bridge.wire.Chunk;
 import dev.underspan.bridge.wire.ClientCall;
@@ -15,7 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 
-/** Takes each socket event to its connection's parser. One thread only. */
+/** Takes each socket event to its connection's parser. One thread at a time. */
 public final class SocketEvents implements Consumer<SocketEvent> {
   private static final int CONNECTIONS = 16_384;
 
@@ -25,19 +26,36 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private final byte[] payload = new byte[Layout.PAYLOAD_WIDE];
 
   /** By the kernel's cookie; the least recently used gives way. */
-  private final Map<Long, WireConnection> connections =
+  private final Map<Long, Connection> connections =
       new LinkedHashMap<>(1024, 0.75f, true) {
         private static final long serialVersionUID = 1;
 
         @Override
-        protected boolean removeEldestEntry(Map.Entry<Long, WireConnection> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<Long, Connection> eldest) {
           return size() > CONNECTIONS;
         }
       };
 
-  /** Finished calls go to the sink. */
-  public SocketEvents(Consumer<ClientCall> sink, WireCounters counters) {
-    this.sink = sink;
+  private final ClientOwners owners;
+
+  private static final class Connection {
+    final WireConnection wire;
+    final ClientOwners.Connection owned = new ClientOwners.Connection();
+
+    Connection(WireConnection wire) {
+      this.wire = wire;
+    }
+  }
+
+  /** Finished calls go to the sink, but for those that have a span already. */
+  public SocketEvents(Consumer<ClientCall> sink, ClientOwners owners, WireCounters counters) {
+    this.sink =
+        call -> {
+          if (!owners.take(call)) {
+            sink.accept(call);
+          }
+        };
+    this.owners = owners;
     this.counters = counters;
   }
 
@@ -48,27 +66,28 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
     Long cookie = event.cookie();
     if (event.type() == Layout.EVENT_CLOSED) {
-      WireConnection closed = connections.remove(cookie);
+      Connection closed = connections.remove(cookie);
       if (closed != null) {
-        closed.onClose(event.ns(), false);
+        closed.wire.onClose(event.ns(), false);
       }
       return;
     }
-    WireConnection connection = connections.get(cookie);
+    Connection connection = connections.get(cookie);
     if (connection == null) {
       if (event.role() == Layout.ROLE_UNKNOWN && event.type() == Layout.EVENT_RECEIVED) {
         // Open before us: either we answer here, or this answers what was asked before we looked.
         return;
       }
-      connection = new WireConnection(describe(event), sink, counters);
+      connection = new Connection(new WireConnection(describe(event), sink, counters));
       connections.put(cookie, connection);
     }
-    connection.onChunk(fill(event));
+    owners.onEvent(connection.owned, event);
+    connection.wire.onChunk(fill(event));
   }
 
   /** Events were lost, of whichever connections: each resynchronises at its next request. */
   public void onLoss() {
-    connections.values().forEach(WireConnection::onLoss);
+    connections.values().forEach(connection -> connection.wire.onLoss());
   }
 
   private static ConnectionInfo describe(SocketEvent event) {

@@ -20,7 +20,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** Makes client spans of calls read from the wire. One thread only. */
+/** Makes client spans of calls read from the wire. One thread at a time. */
 public final class ClientSpans implements Consumer<ClientCall> {
   private final Tracer tracer;
   private final WireIdGenerator ids;

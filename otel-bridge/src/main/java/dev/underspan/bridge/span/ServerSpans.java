@@ -69,26 +69,14 @@ public final class ServerSpans {
     private final Activity activity;
     private Activities.@Nullable Scope scope;
     private final RequestInfo request;
-    private final long queueReceive;
-    private final long queueAccept;
-    private final long rttNs;
-    private final long bytesIn;
+    private final @Nullable Arrival arrival;
 
     Handle(
-        RequestInfo request,
-        Activity activity,
-        Activities.Scope scope,
-        long queueReceive,
-        long queueAccept,
-        @Nullable ServerRequest socket) {
+        RequestInfo request, Activity activity, Activities.Scope scope, @Nullable Arrival arrival) {
       this.request = request;
       this.activity = activity;
       this.scope = scope;
-      this.queueReceive = queueReceive;
-      this.queueAccept = queueAccept;
-      // Copied: the thread reuses the object for its next request.
-      this.rttNs = socket == null ? 0 : socket.rttMicros * 1000L;
-      this.bytesIn = socket == null ? 0 : socket.bytesIn;
+      this.arrival = arrival;
     }
 
     /** The thread goes on to other work while the request is unfinished. */
@@ -122,10 +110,9 @@ public final class ServerSpans {
         SpanTime time = activity.time();
         time.budget().writeTo(span);
         span.setAttribute(Keys.LEVEL, time.isByKernel() ? "kernel" : "process");
-        Keys.set(span, Keys.QUEUE_RECEIVE, queueReceive);
-        Keys.set(span, Keys.QUEUE_ACCEPT, queueAccept);
-        Keys.set(span, Keys.TCP_RTT, rttNs);
-        Keys.set(span, Keys.NET_BYTES_IN, bytesIn);
+        if (arrival != null) {
+          arrival.writeTo(span);
+        }
       }
       span.end(activity.anchor().epochNanos(now), TimeUnit.NANOSECONDS);
     }
@@ -158,17 +145,9 @@ public final class ServerSpans {
   public Handle start(RequestInfo request, @Nullable String[] propagation) {
     long now = System.nanoTime();
     ThreadState state = activities.state();
-    ServerRequest socket = readBy(state, request, now);
-    boolean readHere = socket != null && !isTaken(state, socket);
-    if (socket == null || (!readHere && activities.blockedSoFar(state) != state.takenBlocked)) {
-      // Somebody else read this one, and gave it to the thread.
-      socket = readElsewhere(state, request, now);
-    }
+    ServerRequest socket = find(state, request.localPort(), request.clientPort(), now);
+    boolean readHere = socket != null && claim(state, socket);
     long begin = socket == null ? now : socket.arrivalNs > 0 ? socket.arrivalNs : socket.readNs;
-    if (readHere && socket != null) {
-      state.takenCookie = socket.cookie;
-      state.takenNumber = socket.number;
-    }
     Context parent = propagator.extract(Context.root(), propagation, new Getter());
     EpochClock.Anchor anchor = clock.anchor();
     Span span =
@@ -183,40 +162,105 @@ public final class ServerSpans {
     }
     Activity activity = new Activity(parent.with(span), anchor);
     activity.time().begin(begin);
-    long accept = 0;
-    if (socket != null && socket.number == 1 && socket.establishedNs > 0) {
-      long accepted = acceptTimes.take(socket.localPort, socket.remotePort, socket.establishedNs);
-      accept = accepted == 0 ? 0 : accepted - socket.establishedNs;
-    }
     Activities.Scope scope =
         readHere && socket != null
             ? activities.attach(activity, socket) // the thread has worked on it since it read it
             : activities.attach(activity);
-    return new Handle(
-        request,
-        activity,
-        scope,
-        socket == null || socket.arrivalNs == 0 ? 0 : socket.readNs - socket.arrivalNs,
-        accept,
-        socket);
+    return new Handle(request, activity, scope, socket == null ? null : new Arrival(socket));
+  }
+
+  /** How a request came to its handler, by the kernel. */
+  public final class Arrival {
+    private final long queueReceive;
+    private final long queueAccept;
+    private final long rttNs;
+    private final long bytesIn;
+
+    // Copied: the thread reuses the object for its next request.
+    private Arrival(ServerRequest socket) {
+      long accepted =
+          socket.number == 1 && socket.establishedNs > 0
+              ? acceptTimes.take(socket.localPort, socket.remotePort, socket.establishedNs)
+              : 0;
+      queueAccept = accepted == 0 ? 0 : accepted - socket.establishedNs;
+      queueReceive = socket.arrivalNs == 0 ? 0 : socket.readNs - socket.arrivalNs;
+      rttNs = socket.rttMicros * 1000L;
+      bytesIn = socket.bytesIn;
+    }
+
+    /** Puts it on the request's server span. */
+    public void writeTo(Span span) {
+      Keys.set(span, Keys.QUEUE_RECEIVE, queueReceive);
+      Keys.set(span, Keys.QUEUE_ACCEPT, queueAccept);
+      Keys.set(span, Keys.TCP_RTT, rttNs);
+      Keys.set(span, Keys.NET_BYTES_IN, bytesIn);
+    }
+  }
+
+  /** How the request came whose handler the calling thread enters; null where it is not known. */
+  public @Nullable Arrival arrival(RequestInfo request) {
+    return arrival(request.localPort(), request.clientPort());
+  }
+
+  /**
+   * The same, where no more is known of the request.
+   *
+   * @param clientPort 0 if unknown
+   */
+  public @Nullable Arrival arrival(int clientPort) {
+    return arrival(0, clientPort);
+  }
+
+  private @Nullable Arrival arrival(int localPort, int clientPort) {
+    ThreadState state = activities.state();
+    ServerRequest socket = find(state, localPort, clientPort, System.nanoTime());
+    if (socket == null) {
+      return null;
+    }
+    if (!claim(state, socket) && socket == state.request && clientPort == 0) {
+      return null; // somebody's already
+    }
+    return new Arrival(socket);
+  }
+
+  private @Nullable ServerRequest find(ThreadState state, int localPort, int clientPort, long now) {
+    ServerRequest socket = readBy(state, localPort, clientPort, now);
+    if (socket == null
+        || (isTaken(state, socket) && activities.blockedSoFar(state) != state.takenBlocked)) {
+      // Somebody else read this one, and gave it to the thread.
+      socket = readElsewhere(state, localPort, clientPort, now);
+    }
+    return socket;
+  }
+
+  /** Takes a request that the thread itself read; false when it is another's or taken. */
+  private static boolean claim(ThreadState state, ServerRequest socket) {
+    if (socket != state.request || isTaken(state, socket)) {
+      return false;
+    }
+    state.takenCookie = socket.cookie;
+    state.takenNumber = socket.number;
+    return true;
   }
 
   /** The request that the kernel saw this thread read, if it is of this one's connection. */
-  private @Nullable ServerRequest readBy(ThreadState state, RequestInfo request, long now) {
+  private @Nullable ServerRequest readBy(
+      ThreadState state, int localPort, int clientPort, long now) {
     if (!activities.readRequest(state)) {
       return null;
     }
     ServerRequest read = state.request;
     boolean other =
-        (request.clientPort() > 0 && request.clientPort() != read.remotePort)
-            || (request.localPort() > 0 && request.localPort() != read.localPort);
+        (clientPort > 0 && clientPort != read.remotePort)
+            || (localPort > 0 && localPort != read.localPort);
     return other || read.readNs > now ? null : read;
   }
 
   /** What the kernel saw last of this one's connection, whichever thread read it. */
-  private @Nullable ServerRequest readElsewhere(ThreadState state, RequestInfo request, long now) {
-    return request.clientPort() > 0
-            && activities.findRequest(state, request.localPort(), request.clientPort())
+  private @Nullable ServerRequest readElsewhere(
+      ThreadState state, int localPort, int clientPort, long now) {
+    return clientPort > 0
+            && activities.findRequest(state, localPort, clientPort)
             && state.elsewhere.readNs <= now
         ? state.elsewhere
         : null;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.SocketEvent;
+import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.span.ClientSpans;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.TraceHead;
@@ -21,7 +22,8 @@ class SocketEventsTest {
   private static final String RESPONSE = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
   private final List<ClientCall> calls = new ArrayList<>();
-  private final SocketEvents events = new SocketEvents(calls::add, new WireCounters());
+  private final SocketEvents events =
+      new SocketEvents(calls::add, new ClientOwners(), new WireCounters());
   private final ByteBuffer ring = ByteBuffer.allocateDirect(4096).order(ByteOrder.nativeOrder());
   private final SocketEvent view = new SocketEvent();
   private int role = Layout.ROLE_CLIENT;

@@ -135,6 +135,21 @@ final class RecordingRuntime implements UnderspanRuntime {
   }
 
   @Override
+  public void contextAttached(Class<?> storage, Object attached, Object scope) {}
+
+  @Override
+  public void contextClosed(Object scope) {}
+
+  @Override
+  public void spanStarted(Object span, int kind, long startEpochNanos) {}
+
+  @Override
+  public void spanEnding(Object span, long endEpochNanos) {}
+
+  @Override
+  public void tracerProviderBuilt(int whose) {}
+
+  @Override
   public boolean isAgentThread() {
     return false;
   }

@@ -18,9 +18,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * Loads the agent's own classes and libraries from {@code inside/} in the jar. Its parent is the
  * platform loader, so it neither sees the application's classes nor shows the application its own.
+ *
+ * <p>The OpenTelemetry agent must not change what is in here: the SDK has the same names as an
+ * application's, and what it sends would be traced. That agent leaves loaders alone which do not
+ * find its bootstrap classes; and so that it does not teach this one to, it must leave this class
+ * alone too, as it does any that has two dollar signs in its name, like generated ones.
  */
 @NullMarked
-final class InsideLoader extends ClassLoader {
+final class Inside$$Loader extends ClassLoader {
   private static final String PREFIX = "inside/";
 
   static {
@@ -29,9 +34,17 @@ final class InsideLoader extends ClassLoader {
 
   private final JarFile jar;
 
-  InsideLoader(File file) throws IOException {
+  Inside$$Loader(File file) throws IOException {
     super("underspan", ClassLoader.getPlatformClassLoader());
     jar = new JarFile(file, false);
+  }
+
+  @Override
+  protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+    if (name.startsWith("io.opentelemetry.javaagent.")) {
+      throw new ClassNotFoundException(name);
+    }
+    return super.loadClass(name, resolve);
   }
 
   @Override
@@ -52,7 +65,7 @@ final class InsideLoader extends ClassLoader {
         // Another thread was first.
       }
     }
-    return defineClass(name, bytes, 0, bytes.length, InsideLoader.class.getProtectionDomain());
+    return defineClass(name, bytes, 0, bytes.length, Inside$$Loader.class.getProtectionDomain());
   }
 
   private byte @Nullable [] read(String entryName) {

@@ -1,0 +1,125 @@
+package dev.underspan.bridge.enrich;
+
+import io.opentelemetry.api.common.AttributeKey;
+import io.opentelemetry.api.common.Attributes;
+import io.opentelemetry.api.trace.Span;
+import io.opentelemetry.api.trace.SpanContext;
+import io.opentelemetry.api.trace.StatusCode;
+import java.lang.ref.WeakReference;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Another tracer's span in the shape of our own copy of the API. What we write goes to it; its
+ * name, status and end are none of our business.
+ */
+final class ForeignSpan implements Span {
+  /** As OpenTelemetry orders span kinds. */
+  static final int SERVER = 1;
+
+  static final int CLIENT = 2;
+  static final int PRODUCER = 3;
+
+  /** Of spans whose beginning was not seen. */
+  static final int UNKNOWN = -1;
+
+  private final WeakReference<Object> span;
+  private final SpanApi api;
+  private final SpanContext ids;
+  final int kind;
+
+  /** When it began by its own clock, epoch nanoseconds. */
+  final long startEpochNanos;
+
+  /** Its own thread's. */
+  private boolean arrived;
+
+  /** What the kernel saw of the calls that it stands for; null where it stands for none. */
+  final @Nullable NetFacts calls;
+
+  ForeignSpan(Object span, SpanApi api, SpanContext ids, int kind, long startEpochNanos) {
+    this.span = new WeakReference<>(span);
+    this.api = api;
+    this.ids = ids;
+    this.kind = kind;
+    this.startEpochNanos = startEpochNanos;
+    this.calls = kind == CLIENT || kind == PRODUCER ? new NetFacts() : null;
+  }
+
+  /** Notes that it is known how its request came; false when it was already. */
+  boolean arrived() {
+    boolean first = !arrived;
+    arrived = true;
+    return first;
+  }
+
+  boolean is(Object other) {
+    return span.refersTo(other);
+  }
+
+  /** An attribute as the span has it now. */
+  long number(String key) {
+    Object target = span.get();
+    return target == null ? 0 : api.number(target, key);
+  }
+
+  @Override
+  @SuppressWarnings("unchecked") // a key of another type has another kind of value
+  public <T> Span setAttribute(AttributeKey<T> key, @Nullable T value) {
+    Object target = span.get();
+    if (target != null && value != null) {
+      if (value instanceof Long number) {
+        api.set(target, key.getKey(), number);
+      } else {
+        api.set(target, key.getKey(), value.toString());
+      }
+    }
+    return this;
+  }
+
+  @Override
+  public Span addEvent(String name, Attributes attributes, long timestamp, TimeUnit unit) {
+    Object target = span.get();
+    if (target != null) {
+      api.addEvent(target, name, attributes, unit.toNanos(timestamp));
+    }
+    return this;
+  }
+
+  @Override
+  public Span addEvent(String name, Attributes attributes) {
+    return addEvent(name, attributes, System.currentTimeMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  @Override
+  public boolean isRecording() {
+    Object target = span.get();
+    return target != null && api.isRecording(target);
+  }
+
+  @Override
+  public SpanContext getSpanContext() {
+    return ids;
+  }
+
+  @Override
+  public Span setStatus(StatusCode statusCode, String description) {
+    return this;
+  }
+
+  @Override
+  public Span recordException(Throwable exception, Attributes additionalAttributes) {
+    return this;
+  }
+
+  @Override
+  public Span updateName(String name) {
+    return this;
+  }
+
+  @Override
+  public void end() {}
+
+  @Override
+  public void end(long timestamp, TimeUnit unit) {}
+}
