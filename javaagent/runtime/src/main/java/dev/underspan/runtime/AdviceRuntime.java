@@ -32,6 +32,9 @@ final class AdviceRuntime implements UnderspanRuntime {
   /** Whether client spans are read from the wire; without that, requests carry the current span. */
   private volatile boolean wire;
 
+  /** Whether also what TLS protects. */
+  private volatile boolean tls;
+
   AdviceRuntime(
       Activities activities,
       ServerSpans serverSpans,
@@ -47,7 +50,8 @@ final class AdviceRuntime implements UnderspanRuntime {
     this.agentThreads = agentThreads;
   }
 
-  void wireIsRead() {
+  void wireIsRead(boolean inTls) {
+    tls = inTls;
     wire = true;
   }
 
@@ -127,7 +131,7 @@ final class AdviceRuntime implements UnderspanRuntime {
       return null;
     }
     Context context = current.context();
-    if (wire && "http".equalsIgnoreCase(scheme)) {
+    if (wire && ("http".equalsIgnoreCase(scheme) || (tls && "https".equalsIgnoreCase(scheme)))) {
       // The client span is made when this request is seen on the wire; its id travels already.
       TraceHead parent = current.head();
       long id;

@@ -91,6 +91,13 @@ final class KernelSide implements Kernel {
     long lostBefore = 0;
     while (true) {
       int count = ring.drain(guarded);
+      try {
+        sink.poll();
+      } catch (RuntimeException e) {
+        if (failed.getAndIncrement() == 0) {
+          Log.warn("plaintext of TLS could not be handled: " + e);
+        }
+      }
       long lost = probes.lostEvents();
       if (lost != lostBefore) {
         lostBefore = lost;

@@ -14,6 +14,7 @@ final class Keys {
   static final AttributeKey<Long> NET_BYTES_IN = AttributeKey.longKey("underspan.net.bytes_in");
   static final AttributeKey<Long> NET_BYTES_OUT = AttributeKey.longKey("underspan.net.bytes_out");
   static final AttributeKey<Long> NET_CONNECT = AttributeKey.longKey("underspan.net.connect");
+  static final AttributeKey<Long> NET_TLS = AttributeKey.longKey("underspan.net.tls");
   static final AttributeKey<Long> NET_FIRST_BYTE = AttributeKey.longKey("underspan.net.first_byte");
 
   private Keys() {}
