@@ -38,6 +38,7 @@ final class AppUnderAgent implements AutoCloseable {
     private List<String> jvmArguments = List.of();
     private List<String> command = List.of("dev.underspan.testapp.EchoApp");
     private String agentArguments = "";
+    private String classPath = "";
 
     Builder(Path home, Path directory, String endpoint) {
       this.home = home;
@@ -60,6 +61,14 @@ final class AppUnderAgent implements AutoCloseable {
       return this;
     }
 
+    /** Jars that the application needs besides the tests' own classes. */
+    Builder classPath(Path... jars) {
+      for (Path jar : jars) {
+        classPath += java.io.File.pathSeparator + jar;
+      }
+      return this;
+    }
+
     Builder agent(String... arguments) {
       agentArguments = arguments.length == 0 ? "" : "=" + String.join(",", arguments);
       return this;
@@ -77,7 +86,7 @@ final class AppUnderAgent implements AutoCloseable {
     command.add("-Xmx128m");
     command.addAll(with.jvmArguments);
     command.add("-javaagent:" + JAR + with.agentArguments);
-    command.addAll(List.of("-cp", testClasses().toString()));
+    command.addAll(List.of("-cp", testClasses() + with.classPath));
     command.addAll(with.command);
     ProcessBuilder builder = new ProcessBuilder(command).redirectError(stderr.toFile());
     Map<String, String> environment = builder.environment();

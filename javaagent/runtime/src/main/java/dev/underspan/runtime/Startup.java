@@ -86,7 +86,7 @@ final class Startup {
               new ClientSpans(tracer, telemetry.ids(), injected, clock), counters, tap);
       runtime.wireIsRead(tap != null);
       if (tap != null) {
-        UnderspanTls.install(new TlsAdviceRuntime(tap, threads));
+        UnderspanTls.install(new TlsAdviceRuntime(tap, activities, threads));
       }
       threads
           .daemon(

@@ -1,8 +1,11 @@
 package dev.underspan.runtime;
 
+import dev.underspan.bridge.activity.Activities;
+import dev.underspan.bridge.activity.Activity;
 import dev.underspan.bridge.tls.TlsEngine;
 import dev.underspan.bridge.tls.TlsFlow;
 import dev.underspan.bridge.tls.TlsTap;
+import dev.underspan.bridge.wire.TraceHead;
 import java.nio.ByteBuffer;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult;
@@ -13,10 +16,12 @@ import org.jspecify.annotations.NullUnmarked;
 @NullUnmarked // the interface speaks plain Java, since it lives in java.lang
 final class TlsAdviceRuntime implements UnderspanTlsRuntime {
   private final TlsTap tap;
+  private final Activities activities;
   private final AgentThreads agentThreads;
 
-  TlsAdviceRuntime(TlsTap tap, AgentThreads agentThreads) {
+  TlsAdviceRuntime(TlsTap tap, Activities activities, AgentThreads agentThreads) {
     this.tap = tap;
+    this.activities = activities;
     this.agentThreads = agentThreads;
   }
 
@@ -62,7 +67,14 @@ final class TlsAdviceRuntime implements UnderspanTlsRuntime {
   }
 
   @Override
-  public void engineFailed(Object kept, SSLEngine engine, Throwable error) {}
+  public void engineFailed(Object kept, SSLEngine engine, Throwable error) {
+    tap.failed((TlsEngine) kept, engine, error, head());
+  }
+
+  private TraceHead head() {
+    Activity current = activities.current();
+    return current == null ? null : current.head();
+  }
 
   @Override
   public Object stream(boolean output) {
@@ -106,8 +118,6 @@ final class TlsAdviceRuntime implements UnderspanTlsRuntime {
 
   @Override
   public void handshaken(SSLSocket socket, Throwable error) {
-    if (error == null) {
-      tap.handshaken(socket);
-    }
+    tap.handshaken(socket, error, error == null ? null : head());
   }
 }

@@ -36,6 +36,9 @@ final class CallAttributes {
     if (call.details() instanceof ClientCall.Messaging messaging) {
       return MessagingAttributes.name(messaging);
     }
+    if (call.details() instanceof ClientCall.Handshake) {
+      return "TLS handshake";
+    }
     if (call.details() instanceof ClientCall.Command command) {
       return command.operation() == null ? command.system() : command.operation();
     }
@@ -78,6 +81,9 @@ final class CallAttributes {
     TlsFacts tls = connection.tls();
     if (tls != null) {
       TlsAttributes.describe(span, tls);
+      if (call.details() instanceof ClientCall.Handshake && tls.serverName != null) {
+        span.setAttribute(SERVER_ADDRESS, tls.serverName);
+      }
     }
     String error = call.errorType();
     if (error != null) {

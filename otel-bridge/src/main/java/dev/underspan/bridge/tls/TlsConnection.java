@@ -1,6 +1,7 @@
 package dev.underspan.bridge.tls;
 
 import dev.underspan.bridge.wire.Chunk;
+import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.TraceHead;
@@ -21,6 +22,11 @@ public final class TlsConnection {
   private @Nullable TlsFlow in;
   private @Nullable WireConnection wire;
   private final Chunk chunk = new Chunk();
+
+  // Of the event that carried the latest hello.
+  private long helloNs;
+  private @Nullable TraceHead helloHead;
+  private int helloRtt;
 
   /** Reads of which not all plaintext has come. */
   private final ArrayDeque<Arrival> arrivals = new ArrayDeque<>(0);
@@ -85,6 +91,9 @@ public final class TlsConnection {
   private void sent(Chunk event, long start, long end) {
     // A hello in the clear begins another session on this connection.
     if (out == null || TlsKey.hello(event.data, 0, event.length) == TlsKey.CLIENT_HELLO) {
+      helloNs = event.timeNs;
+      helloHead = event.head;
+      helloRtt = event.rttMicros;
       sentRecords.feed(
           start,
           event.data,
@@ -145,20 +154,24 @@ public final class TlsConnection {
           break;
         }
       }
-      if (read == null) {
-        join.drop(message);
-        continue;
-      }
-      Arrival began = arrivals.element();
       fill(message);
       chunk.direction = Direction.RECEIVED;
-      chunk.timeNs = read.timeNs;
+      Arrival began = arrivals.element();
       // Only of the read's first byte it is known when it arrived.
       chunk.arrivalNs = first == began.start ? began.arrivalNs : 0;
-      chunk.head = read.head;
-      chunk.account = read.account;
-      chunk.rttMicros = read.rttMicros;
-      chunk.retransmits = read.retransmits;
+      if (read == null) {
+        // Its event was lost, so this is the next best; the call is known all the same.
+        join.counters.tlsUntimed.increment();
+        chunk.timeNs = message.timeNs;
+        chunk.head = null;
+        chunk.account = null;
+      } else {
+        chunk.timeNs = read.timeNs;
+        chunk.head = read.head;
+        chunk.account = read.account;
+        chunk.rttMicros = read.rttMicros;
+        chunk.retransmits = read.retransmits;
+      }
       feed(flow, message);
     }
   }
@@ -200,6 +213,36 @@ public final class TlsConnection {
     bind(flow, base);
     out = flow;
     join.counters.tlsJoined.increment();
+    TlsFailure failure = flow.failure;
+    if (failure != null) {
+      onFailure(flow, failure);
+    }
+  }
+
+  /** The handshake failed: a call of its own, as there will be no other. */
+  void onFailure(TlsFlow flow, TlsFailure failure) {
+    flow.failure = null;
+    long begin = Math.min(helloNs, failure.timeNs());
+    join.sink.accept(
+        new ClientCall(
+            info.over(flow.facts, info.joinedMidway()),
+            !info.joinedMidway(),
+            begin,
+            begin,
+            0,
+            failure.timeNs(),
+            failure.head() != null ? failure.head() : helloHead,
+            flow.position,
+            arrivals.isEmpty() ? 0 : arrivals.getLast().end - arrivals.element().start,
+            null,
+            null,
+            helloRtt,
+            helloRtt,
+            0,
+            0,
+            failure.type(),
+            false,
+            new ClientCall.Handshake()));
   }
 
   void bindReceived(TlsFlow flow, long base) {

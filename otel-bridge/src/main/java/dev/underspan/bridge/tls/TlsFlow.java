@@ -50,6 +50,9 @@ public final class TlsFlow {
 
   long expected;
 
+  /** The handshake failed. */
+  @Nullable TlsFailure failure;
+
   TlsFlow(Direction direction, TlsFacts facts) {
     this.direction = direction;
     this.facts = facts;

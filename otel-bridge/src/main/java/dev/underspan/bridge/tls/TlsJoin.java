@@ -92,7 +92,13 @@ public final class TlsJoin {
         }
       }
     }
+    if (message.failure != null) {
+      flow.failure = message.failure;
+    }
     TlsConnection connection = flow.connection;
+    if (connection != null && flow.failure != null) {
+      connection.onFailure(flow, flow.failure);
+    }
     if (connection != null && flow.direction == Direction.RECEIVED) {
       connection.pumpReceived();
     }

@@ -17,12 +17,16 @@ final class TlsMessage {
   /** Counts those with plaintext. */
   long index;
 
+  /** When the plaintext was there, CLOCK_MONOTONIC. */
+  long timeNs;
+
   /** Bytes of plaintext; 0: this is for the key only. */
   long total;
 
   byte[] data = NONE;
   int length;
   byte[] tail = NONE;
+  @Nullable TlsFailure failure;
 
   TlsMessage(TlsFlow flow, long start, long end, @Nullable TlsKey key) {
     this.flow = flow;

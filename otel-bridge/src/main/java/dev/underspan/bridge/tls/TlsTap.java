@@ -2,6 +2,7 @@ package dev.underspan.bridge.tls;
 
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.TlsFacts;
+import dev.underspan.bridge.wire.TraceHead;
 import dev.underspan.bridge.wire.WireCounters;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -179,15 +180,40 @@ public final class TlsTap {
     facts.handshakeNs = hello == 0 ? 0 : System.nanoTime() - hello;
     facts.cipher = session.getCipherSuite();
     facts.nextProtocol = nextProtocol;
+    facts.serverName = serverName(parameters);
+    facts.protocol = session.getProtocol();
+  }
+
+  private static @Nullable String serverName(@Nullable SSLParameters parameters) {
     List<SNIServerName> names = parameters == null ? null : parameters.getServerNames();
     if (names != null) {
       for (SNIServerName name : names) {
         if (name instanceof SNIHostName host) {
-          facts.serverName = host.getAsciiName();
+          return host.getAsciiName();
         }
       }
     }
-    facts.protocol = session.getProtocol();
+    return null;
+  }
+
+  /** An engine has thrown; of interest once, while it is not through with its handshake. */
+  public void failed(TlsEngine of, SSLEngine engine, Throwable error, @Nullable TraceHead head) {
+    if (isHandshaking(of.out)) {
+      failed(of.out, engine.getSSLParameters(), error, head);
+    }
+  }
+
+  private static boolean isHandshaking(TlsFlow flow) {
+    return flow.fresh && !flow.dead && flow.facts.protocol == null && !flow.facts.failed;
+  }
+
+  private void failed(
+      TlsFlow flow, @Nullable SSLParameters parameters, Throwable error, @Nullable TraceHead head) {
+    flow.facts.failed = true;
+    flow.facts.serverName = serverName(parameters);
+    TlsMessage message = new TlsMessage(flow, flow.position, flow.position, null);
+    message.failure = new TlsFailure(System.nanoTime(), error.getClass().getName(), head);
+    send(message);
   }
 
   // ---- sockets, by their streams
@@ -295,9 +321,13 @@ public final class TlsTap {
   }
 
   /** It is done with it; what it wrote meanwhile tells whose it was. */
-  public void handshaken(SSLSocket socket) {
+  public void handshaken(SSLSocket socket, @Nullable Throwable error, @Nullable TraceHead head) {
     TlsFlow out = lastUsed.get().out;
-    if (out != null && out.facts.protocol == null && socket.getUseClientMode()) {
+    if (out != null && error != null) {
+      if (isHandshaking(out)) {
+        failed(out, socket.getSSLParameters(), error, head);
+      }
+    } else if (out != null && out.facts.protocol == null && socket.getUseClientMode()) {
       describe(
           out.facts,
           socket.getSession(),
@@ -345,6 +375,7 @@ public final class TlsTap {
   private void send(TlsMessage message) {
     if (message.total > 0) {
       message.index = message.flow.messages++;
+      message.timeNs = System.nanoTime();
     }
     long size = size(message);
     if (queued.addAndGet(size) > MAX_QUEUED) {

@@ -25,6 +25,9 @@ public final class TlsFacts {
   /** How long the handshake took from then on; 0 = not seen. */
   public volatile long handshakeNs;
 
+  /** The handshake failed. */
+  public volatile boolean failed;
+
   /** Nothing is known yet. */
   public TlsFacts() {}
 }

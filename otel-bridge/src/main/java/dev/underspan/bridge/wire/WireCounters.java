@@ -25,7 +25,10 @@ public final class WireCounters {
   /** Times a connection carried other ciphertext than its engine made. */
   public final LongAdder tlsMismatched = new LongAdder();
 
-  /** Pieces of plaintext not read: too many at once, or the event that carried them was lost. */
+  /** Pieces of plaintext received whose event was lost; they have the application's time. */
+  public final LongAdder tlsUntimed = new LongAdder();
+
+  /** Pieces of plaintext not read: too many at once, or the event that sent them was lost. */
   public final LongAdder tlsDropped = new LongAdder();
 
   /** Connections that turned to compression and are no longer read. */
@@ -99,6 +102,8 @@ public final class WireCounters {
         + tlsUnmatched
         + ", tlsMismatched="
         + tlsMismatched
+        + ", tlsUntimed="
+        + tlsUntimed
         + ", tlsDropped="
         + tlsDropped
         + ", compressedConnections="
