@@ -10,6 +10,7 @@ import dev.underspan.sample.load.PostgresLauncher;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -33,6 +34,7 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.apache.catalina.Context;
 import org.apache.catalina.connector.Connector;
 import org.apache.catalina.startup.Tomcat;
@@ -101,12 +103,10 @@ class TlsIT {
     return new AppUnderAgent.Builder(home, directory, receiver.endpoint())
         .agent("debug=true")
         .classPath(
-            Path.of(
-                org.postgresql.Driver.class
-                    .getProtectionDomain()
-                    .getCodeSource()
-                    .getLocation()
-                    .toURI()))
+            Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+                .filter(jar -> jar.contains("/postgresql/") || jar.contains("/io/netty/"))
+                .map(Path::of)
+                .toArray(Path[]::new))
         .command(
             "dev.underspan.testapp.TlsApp", store.toString(), PASSWORD, Integer.toString(http2Port))
         .start();
@@ -356,6 +356,33 @@ class TlsIT {
         + "\n-----END "
         + type
         + "-----\n";
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.underspan.RealJarIT#jdks")
+  void nettysEngineInNativeCode(Path home) throws Exception {
+    TraceStore spans = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
+        AppUnderAgent app = app(home, receiver, 0)) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      for (int i = 0; i < 10; i++) {
+        assertThat(app.get("/netty/" + (100 + i))).startsWith("200 ");
+        assertThat(app.get("/netty/" + (200 + i) + "/50000")).isEqualTo("200 50000");
+      }
+      assertThat(settled(spans))
+          .filteredOn(span -> span.kind() == Span.Kind.CLIENT)
+          .hasSize(20)
+          .allSatisfy(
+              span ->
+                  assertThat(span.attributes())
+                      .containsEntry("http.response.status_code", 200L)
+                      .containsEntry("tls.protocol.version", "1.3")
+                      .containsEntry("underspan.level", "kernel"))
+          .extracting(span -> span.attributes().get("url.full"))
+          .doesNotHaveDuplicates();
+      assertThat(app.end()).isZero();
+      assertNothingLost(app);
+    }
   }
 
   @ParameterizedTest

@@ -29,6 +29,7 @@ import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Calls out by TLS in several ways. Arguments: a key store that it also trusts, its password, the
@@ -42,6 +43,7 @@ public final class TlsApp {
   private final int secured;
   private final int http2Port;
   private final Semaphore gate = new Semaphore(0);
+  private @Nullable NettyCaller netty;
   private final AtomicInteger held = new AtomicInteger();
   private final Map<String, Connection> databases = new ConcurrentHashMap<>();
 
@@ -129,6 +131,14 @@ public final class TlsApp {
       case "http1" -> send(http1, secured, number, bytes);
       case "http2" -> send(http2, http2Port, number, bytes);
       case "socket" -> socket(number, bytes);
+      case "netty" -> {
+        synchronized (gate) {
+          if (netty == null) {
+            netty = new NettyCaller(secured);
+          }
+        }
+        yield netty.call("/inner/" + number, bytes);
+      }
       case "untrusted" -> untrusted(number);
       case "postgres" -> postgres(number, uri.getQuery());
       case "burst" -> {

@@ -61,6 +61,9 @@ public final class SocketEvents implements Consumer<SocketEvent> {
         secured.onClose(timeNs);
       } else {
         plain.onClose(timeNs, false);
+        if (secured != null) {
+          secured.forget();
+        }
       }
     }
   }
