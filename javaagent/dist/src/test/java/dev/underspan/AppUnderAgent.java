@@ -94,6 +94,12 @@ public final class AppUnderAgent implements AutoCloseable {
       return this;
     }
 
+    /** Jars that the application needs besides the tests' own classes. */
+    Builder classPath(Path... jars) {
+      classPath = List.of(jars);
+      return this;
+    }
+
     /** Arguments of the agent's. */
     public Builder agent(String... arguments) {
       agentArguments = arguments.length == 0 ? "" : "=" + String.join(",", arguments);
@@ -129,7 +135,8 @@ public final class AppUnderAgent implements AutoCloseable {
       command.addAll(jvm);
     }
     StringBuilder classPath =
-        new StringBuilder(with.testClassPath == null ? testClasses().toString() : with.testClassPath);
+        new StringBuilder(
+            with.testClassPath == null ? testClasses().toString() : with.testClassPath);
     with.classPath.forEach(jar -> classPath.append(':').append(jar));
     command.addAll(List.of("-cp", classPath.toString()));
     command.addAll(with.command);

@@ -68,6 +68,16 @@ public final class SocketEvent {
     return buffer.getInt(base + Layout.SocketEvent.RETRANSMITS);
   }
 
+  /** Bytes that the connection has received since it is watched, this call included. */
+  public long bytesIn() {
+    return buffer.getLong(base + Layout.SocketEvent.BYTES_IN);
+  }
+
+  /** Bytes that the connection has sent since it is watched, this call included. */
+  public long bytesOut() {
+    return buffer.getLong(base + Layout.SocketEvent.BYTES_OUT);
+  }
+
   /** Bytes that the call moved. */
   public int total() {
     return buffer.getInt(base + Layout.SocketEvent.TOTAL);

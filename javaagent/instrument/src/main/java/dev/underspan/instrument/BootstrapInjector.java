@@ -28,7 +28,11 @@ public final class BootstrapInjector {
           "UnderspanTask$Sought",
           "Underspan$Request",
           "Underspan$Completion",
-          "Underspan");
+          "Underspan",
+          "UnderspanTlsRuntime",
+          "UnderspanTlsInput",
+          "UnderspanTlsOutput",
+          "UnderspanTls");
 
   private BootstrapInjector() {}
 

@@ -8,6 +8,9 @@ import java.util.function.Predicate;
 
 /** Which classes are changed, and how; keyed by internal name. */
 final class Catalogue {
+  /** Only of names that end so is the simple name looked up. */
+  private static final String SUFFIX = "Engine";
+
   private final Map<String, List<Hook>> byInternalName = new HashMap<>();
 
   Catalogue(Predicate<String> enabled) {
@@ -21,6 +24,7 @@ final class Catalogue {
     add(enabled, "http-client", HttpClientInstrumentation.HOOKS);
     add(enabled, "accept", AcceptInstrumentation.HOOKS);
     add(enabled, "opentelemetry", OpenTelemetryInstrumentation.HOOKS);
+    add(enabled, "tls", TlsInstrumentation.HOOKS);
   }
 
   private void add(Predicate<String> enabled, String name, List<Hook> hooks) {
@@ -34,6 +38,10 @@ final class Catalogue {
   }
 
   List<Hook> hooks(String internalName) {
-    return byInternalName.getOrDefault(internalName, List.of());
+    List<Hook> exact = byInternalName.get(internalName);
+    if (exact == null && internalName.endsWith(SUFFIX)) {
+      exact = byInternalName.get("*" + internalName.substring(internalName.lastIndexOf('/') + 1));
+    }
+    return exact == null ? List.of() : exact;
   }
 }

@@ -23,7 +23,7 @@ public final class Instrumenter {
    *
    * @param agentLoader finds the advice classes
    * @param enabled asked with the name of each instrumentation: servlet, tomcat, jetty,
-   *     jdk-httpserver, executor, thread, blocking, http-client, accept, opentelemetry
+   *     jdk-httpserver, executor, thread, blocking, http-client, accept, tls, opentelemetry
    */
   public static void install(
       Instrumentation instrumentation, ClassLoader agentLoader, Predicate<String> enabled) {

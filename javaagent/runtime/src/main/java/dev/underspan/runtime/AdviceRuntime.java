@@ -37,6 +37,9 @@ final class AdviceRuntime implements UnderspanRuntime {
   /** Whether client spans are read from the wire; without that, requests carry the current span. */
   private volatile boolean wire;
 
+  /** Whether also what TLS protects. */
+  private volatile boolean tls;
+
   AdviceRuntime(
       Activities activities,
       ServerSpans serverSpans,
@@ -56,7 +59,8 @@ final class AdviceRuntime implements UnderspanRuntime {
     this.foreignSeen = foreignSeen;
   }
 
-  void wireIsRead() {
+  void wireIsRead(boolean inTls) {
+    tls = inTls;
     wire = true;
   }
 
@@ -149,7 +153,7 @@ final class AdviceRuntime implements UnderspanRuntime {
       return null; // whoever made a span for the call also names it in the request
     }
     Context context = current.context();
-    if (wire && "http".equalsIgnoreCase(scheme)) {
+    if (wire && ("http".equalsIgnoreCase(scheme) || (tls && "https".equalsIgnoreCase(scheme)))) {
       // The client span is made when this request is seen on the wire; its id travels already.
       TraceHead parent = current.head();
       long id;

@@ -112,6 +112,13 @@ final class KernelSide implements Kernel, EventPump {
       reading.lock();
       try {
         count = ring.drain(guarded);
+        try {
+          sink.poll();
+        } catch (RuntimeException e) {
+          if (failed.getAndIncrement() == 0) {
+            Log.warn("plaintext of TLS could not be handled: " + e);
+          }
+        }
         long lost = probes.lostEvents();
         if (lost != lostBefore) {
           lostBefore = lost;

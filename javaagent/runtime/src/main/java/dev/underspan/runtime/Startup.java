@@ -11,6 +11,7 @@ import dev.underspan.bridge.span.AcceptTimes;
 import dev.underspan.bridge.span.ClientSpans;
 import dev.underspan.bridge.span.InjectedSpans;
 import dev.underspan.bridge.span.ServerSpans;
+import dev.underspan.bridge.tls.TlsTap;
 import dev.underspan.bridge.wire.WireCounters;
 import dev.underspan.host.ProbeException;
 import dev.underspan.instrument.Instrumenter;
@@ -99,11 +100,15 @@ final class Startup {
       activities.connect(kernel);
     }
     if (kernel != null && kernel.socketsMissing() == null) {
+      TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters) : null;
       SocketEvents events =
           new SocketEvents(
-              new ClientSpans(tracer, telemetry.ids(), injected, clock), owners, counters);
+              new ClientSpans(tracer, telemetry.ids(), injected, clock), owners, counters, tap);
       foreign.connect(kernel);
-      runtime.wireIsRead();
+      runtime.wireIsRead(tap != null);
+      if (tap != null) {
+        UnderspanTls.install(new TlsAdviceRuntime(tap, activities, threads));
+      }
       threads
           .daemon(
               "events",

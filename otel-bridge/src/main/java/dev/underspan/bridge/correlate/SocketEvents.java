@@ -5,6 +5,9 @@ import dev.underspan.abi.Ledger;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.span.ClientSpans;
+import dev.underspan.bridge.tls.TlsConnection;
+import dev.underspan.bridge.tls.TlsJoin;
+import dev.underspan.bridge.tls.TlsTap;
 import dev.underspan.bridge.wire.Chunk;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
@@ -15,6 +18,7 @@ import dev.underspan.bridge.wire.WireCounters;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** Takes each socket event to its connection's parser. One thread at a time. */
 public final class SocketEvents implements Consumer<SocketEvent> {
@@ -26,29 +30,56 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private final byte[] payload = new byte[Layout.PAYLOAD_WIDE];
 
   /** By the kernel's cookie; the least recently used gives way. */
-  private final Map<Long, Connection> connections =
+  private final Map<Long, Watched> connections =
       new LinkedHashMap<>(1024, 0.75f, true) {
         private static final long serialVersionUID = 1;
 
         @Override
-        protected boolean removeEldestEntry(Map.Entry<Long, Connection> eldest) {
-          return size() > CONNECTIONS;
+        protected boolean removeEldestEntry(Map.Entry<Long, Watched> eldest) {
+          boolean full = size() > CONNECTIONS;
+          if (full && eldest.getValue().tls != null) {
+            eldest.getValue().tls.forget();
+          }
+          return full;
         }
       };
 
-  private final ClientOwners owners;
+  private final @Nullable TlsJoin tls;
 
-  private static final class Connection {
-    final WireConnection wire;
+  private static final class Watched {
+    final ConnectionInfo info;
+    final WireConnection plain;
     final ClientOwners.Connection owned = new ClientOwners.Connection();
+    @Nullable TlsConnection tls;
 
-    Connection(WireConnection wire) {
-      this.wire = wire;
+    Watched(ConnectionInfo info, WireConnection plain) {
+      this.info = info;
+      this.plain = plain;
+    }
+
+    void onClose(long timeNs) {
+      TlsConnection secured = tls;
+      if (secured != null && secured.isBound()) {
+        secured.onClose(timeNs);
+      } else {
+        plain.onClose(timeNs, false);
+        if (secured != null) {
+          secured.forget();
+        }
+      }
     }
   }
 
+  private final ClientOwners owners;
+
   /** Finished calls go to the sink, but for those that have a span already. */
   public SocketEvents(Consumer<ClientCall> sink, ClientOwners owners, WireCounters counters) {
+    this(sink, owners, counters, null);
+  }
+
+  /** The same, with the plaintext of TLS where there is a tap for it. */
+  public SocketEvents(
+      Consumer<ClientCall> sink, ClientOwners owners, WireCounters counters, @Nullable TlsTap tap) {
     this.sink =
         call -> {
           if (!owners.take(call)) {
@@ -57,6 +88,14 @@ public final class SocketEvents implements Consumer<SocketEvent> {
         };
     this.owners = owners;
     this.counters = counters;
+    this.tls = tap == null ? null : new TlsJoin(tap, this.sink, counters);
+  }
+
+  /** To be called now and then, also while there are no events. */
+  public void poll() {
+    if (tls != null) {
+      tls.poll();
+    }
   }
 
   @Override
@@ -64,30 +103,44 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     if (event.role() == Layout.ROLE_SERVER) {
       return; // server spans come from the handlers, with the slot's request
     }
+    // What was told before the event must be known when the event is read.
+    poll();
     Long cookie = event.cookie();
     if (event.type() == Layout.EVENT_CLOSED) {
-      Connection closed = connections.remove(cookie);
+      Watched closed = connections.remove(cookie);
       if (closed != null) {
-        closed.wire.onClose(event.ns(), false);
+        closed.onClose(event.ns());
       }
       return;
     }
-    Connection connection = connections.get(cookie);
+    Watched connection = connections.get(cookie);
     if (connection == null) {
       if (event.role() == Layout.ROLE_UNKNOWN && event.type() == Layout.EVENT_RECEIVED) {
         // Open before us: either we answer here, or this answers what was asked before we looked.
         return;
       }
-      connection = new Connection(new WireConnection(describe(event), sink, counters));
+      ConnectionInfo info = describe(event);
+      connection = new Watched(info, new WireConnection(info, sink, counters));
       connections.put(cookie, connection);
     }
     owners.onEvent(connection.owned, event);
-    connection.wire.onChunk(fill(event));
+    Chunk bytes = fill(event);
+    if (connection.tls == null || !connection.tls.isBound()) {
+      connection.plain.onChunk(bytes);
+    }
+    if (connection.tls == null && tls != null) {
+      connection.tls = tls.begin(connection.info, bytes);
+    }
+    if (connection.tls != null) {
+      boolean sent = event.type() == Layout.EVENT_SENT;
+      connection.tls.onEvent(bytes, sent ? event.bytesOut() : event.bytesIn());
+    }
   }
 
   /** Events were lost, of whichever connections: each resynchronises at its next request. */
   public void onLoss() {
-    connections.values().forEach(connection -> connection.wire.onLoss());
+    // TLS finds what it has lost by itself: positions tell.
+    connections.values().forEach(connection -> connection.plain.onLoss());
   }
 
   private static ConnectionInfo describe(SocketEvent event) {

@@ -21,6 +21,7 @@ import static io.opentelemetry.semconv.UrlAttributes.URL_FULL;
 
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
+import dev.underspan.bridge.wire.TlsFacts;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.StatusCode;
 
@@ -34,6 +35,9 @@ final class CallAttributes {
     }
     if (call.details() instanceof ClientCall.Messaging messaging) {
       return MessagingAttributes.name(messaging);
+    }
+    if (call.details() instanceof ClientCall.Handshake) {
+      return "TLS handshake";
     }
     if (call.details() instanceof ClientCall.Command command) {
       return command.operation() == null ? command.system() : command.operation();
@@ -74,6 +78,13 @@ final class CallAttributes {
     } else if (call.details() instanceof ClientCall.Messaging messaging) {
       MessagingAttributes.describe(span, messaging);
     }
+    TlsFacts tls = connection.tls();
+    if (tls != null) {
+      TlsAttributes.describe(span, tls);
+      if (call.details() instanceof ClientCall.Handshake && tls.serverName != null) {
+        span.setAttribute(SERVER_ADDRESS, tls.serverName);
+      }
+    }
     String error = call.errorType();
     if (error != null) {
       span.setAttribute(ERROR_TYPE, error);
@@ -89,7 +100,8 @@ final class CallAttributes {
     span.setAttribute(SERVER_ADDRESS, Authority.host(authority));
     span.setAttribute(HTTP_REQUEST_METHOD, http.method().isEmpty() ? "_OTHER" : http.method());
     if (!http.target().isEmpty()) {
-      String scheme = http.scheme() == null ? "http" : http.scheme();
+      String scheme =
+          http.scheme() != null ? http.scheme() : connection.tls() != null ? "https" : "http";
       span.setAttribute(
           URL_FULL,
           http.target().startsWith("/")

@@ -107,6 +107,9 @@ public final class ClientSpans implements Consumer<ClientCall> {
     if (call.firstOnConnection() && connection.connectStartNs() > 0) {
       Keys.set(span, Keys.NET_CONNECT, connection.connectedNs() - connection.connectStartNs());
     }
+    if (call.firstOnConnection() && connection.tls() != null) {
+      Keys.set(span, Keys.NET_TLS, connection.tls().handshakeNs);
+    }
   }
 
   /**

@@ -36,6 +36,9 @@ public final class Keys {
   public static final AttributeKey<Long> NET_CONNECT =
       AttributeKey.longKey("underspan.net.connect");
 
+  /** The handshake of TLS. */
+  public static final AttributeKey<Long> NET_TLS = AttributeKey.longKey("underspan.net.tls");
+
   /** From the request's last send to the answer's first byte. */
   public static final AttributeKey<Long> NET_FIRST_BYTE =
       AttributeKey.longKey("underspan.net.first_byte");

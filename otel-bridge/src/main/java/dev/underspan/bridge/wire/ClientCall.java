@@ -52,7 +52,7 @@ public record ClientCall(
   public static final String CONNECTION_CLOSED = "connection_closed";
 
   /** What is specific to a protocol. */
-  public sealed interface Details permits Http, Rpc, Sql, Command, Messaging {
+  public sealed interface Details permits Http, Rpc, Sql, Command, Messaging, Handshake {
     /** The span named by a trace header of the call; null if there was none. */
     default @Nullable TraceHead injected() {
       return null;
@@ -94,6 +94,9 @@ public record ClientCall(
       this(method, target, targetTruncated, host, version, statusCode, injected, null);
     }
   }
+
+  /** A handshake of TLS that failed, so that there never was a request. */
+  public record Handshake() implements Details {}
 
   /**
    * A remote procedure call.

@@ -10,8 +10,26 @@ public final class WireCounters {
   /** Connections given up for good: nothing recognised within the bounded number of tries. */
   public final LongAdder abandoned = new LongAdder();
 
-  /** Connections that turned to TLS or GSS encryption and are no longer read. */
+  /**
+   * Connections that turned to TLS or GSS encryption. Their bytes are no longer read; plaintext may
+   * come from elsewhere, see {@link #tlsJoined}.
+   */
   public final LongAdder tlsConnections = new LongAdder();
+
+  /** Times an engine or socket of TLS was joined to the connection that carries its ciphertext. */
+  public final LongAdder tlsJoined = new LongAdder();
+
+  /** Engines and sockets of TLS given up: what they made was on no connection that is seen. */
+  public final LongAdder tlsUnmatched = new LongAdder();
+
+  /** Times a connection carried other ciphertext than its engine made. */
+  public final LongAdder tlsMismatched = new LongAdder();
+
+  /** Pieces of plaintext received whose event was lost; they have the application's time. */
+  public final LongAdder tlsUntimed = new LongAdder();
+
+  /** Pieces of plaintext not read: too many at once, or the event that sent them was lost. */
+  public final LongAdder tlsDropped = new LongAdder();
 
   /** Connections that turned to compression and are no longer read. */
   public final LongAdder compressedConnections = new LongAdder();
@@ -78,6 +96,16 @@ public final class WireCounters {
         + abandoned
         + ", tlsConnections="
         + tlsConnections
+        + ", tlsJoined="
+        + tlsJoined
+        + ", tlsUnmatched="
+        + tlsUnmatched
+        + ", tlsMismatched="
+        + tlsMismatched
+        + ", tlsUntimed="
+        + tlsUntimed
+        + ", tlsDropped="
+        + tlsDropped
         + ", compressedConnections="
         + compressedConnections
         + ", upgraded="

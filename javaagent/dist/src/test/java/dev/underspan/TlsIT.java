@@ -1,0 +1,439 @@
+package dev.underspan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.underspan.demo.OtlpReceiver;
+import dev.underspan.demo.Span;
+import dev.underspan.demo.Trace;
+import dev.underspan.demo.TraceStore;
+import dev.underspan.sample.load.PostgresLauncher;
+import jakarta.servlet.http.HttpServlet;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
+import java.security.KeyStore;
+import java.sql.Connection;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.apache.catalina.Context;
+import org.apache.catalina.connector.Connector;
+import org.apache.catalina.startup.Tomcat;
+import org.apache.coyote.http2.Http2Protocol;
+import org.apache.tomcat.util.net.SSLHostConfig;
+import org.apache.tomcat.util.net.SSLHostConfigCertificate;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Client calls over TLS under the real jar. Root. */
+class TlsIT {
+  private static final String PASSWORD = "secret";
+
+  @TempDir static Path directory;
+  private static Path store = Path.of("unset");
+
+  @BeforeAll
+  static void makeKeys() throws Exception {
+    store = directory.resolve("keys.p12");
+    List<String> command =
+        List.of(
+            Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+            "-genkeypair",
+            "-alias",
+            "server",
+            "-keyalg",
+            "EC",
+            "-dname",
+            "CN=localhost",
+            "-ext",
+            "san=dns:localhost,ip:127.0.0.1",
+            "-storetype",
+            "PKCS12",
+            "-keystore",
+            store.toString(),
+            "-storepass",
+            PASSWORD);
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(output).isZero();
+    // Its own certificate is what clients trust.
+    run("-exportcert", "-alias", "server", "-file", directory.resolve("cert").toString());
+    run(
+        "-importcert",
+        "-noprompt",
+        "-alias",
+        "trusted",
+        "-file",
+        directory.resolve("cert").toString());
+  }
+
+  private static void run(String... arguments) throws Exception {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "keytool").toString());
+    command.addAll(List.of(arguments));
+    command.addAll(List.of("-keystore", store.toString(), "-storepass", PASSWORD));
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(output).isZero();
+  }
+
+  private static AppUnderAgent app(Path home, OtlpReceiver receiver, int http2Port)
+      throws Exception {
+    return new AppUnderAgent.Builder(home, directory, receiver.endpoint())
+        .agent("debug=true")
+        .classPath(
+            Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+                .filter(jar -> jar.contains("/postgresql/") || jar.contains("/io/netty/"))
+                .map(Path::of)
+                .toArray(Path[]::new))
+        .command(
+            "dev.underspan.testapp.TlsApp", store.toString(), PASSWORD, Integer.toString(http2Port))
+        .start();
+  }
+
+  /** All spans, once none has come for a while. */
+  private static List<Span> settled(TraceStore spans) throws InterruptedException {
+    int before = -1;
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (before != spans.size() && System.nanoTime() < deadline) {
+      before = spans.size();
+      Thread.sleep(700);
+    }
+    List<Span> all = new ArrayList<>();
+    for (Trace trace : spans.traces()) {
+      all.addAll(trace.spans());
+    }
+    return all;
+  }
+
+  /** Of every handler whose path is /WAY/N there is one call to /inner/N below it, and no other. */
+  private static Map<String, Span> assertCalls(List<Span> all, int count) {
+    Map<String, Span> handlers = new HashMap<>();
+    for (Span span : all) {
+      String path = String.valueOf(span.attributes().get("url.path"));
+      if (span.kind() == Span.Kind.SERVER && !path.startsWith("/inner/")) {
+        String number = path.split("/").length > 2 ? path.split("/")[2] : "";
+        if (path.matches("/(http1|http2|socket|burst)/.*")) {
+          assertThat(handlers.put(number, span)).isNull();
+        }
+      }
+    }
+    assertThat(handlers).hasSize(count);
+    Map<String, Span> calls = new HashMap<>();
+    for (Span span : all) {
+      Object url = span.attributes().get("url.full");
+      if (span.kind() == Span.Kind.CLIENT && url != null) {
+        assertThat(url.toString()).matches("https://localhost:\\d+/inner/\\d+");
+        String number = url.toString().substring(url.toString().lastIndexOf('/') + 1);
+        assertThat(calls.put(number, span)).as("twice " + number).isNull();
+        Span handler = handlers.get(number);
+        assertThat(handler).as(url.toString()).isNotNull();
+        assertThat(span.parentId()).as(url.toString()).isEqualTo(handler.spanId());
+        assertThat(span.traceId()).isEqualTo(handler.traceId());
+        assertThat(span.attributes())
+            .containsEntry("tls.protocol.name", "tls")
+            .containsEntry("tls.protocol.version", "1.3")
+            .containsEntry("underspan.level", "kernel")
+            .containsEntry("http.response.status_code", 200L)
+            .containsKeys("tls.cipher", "underspan.tcp.rtt", "underspan.net.first_byte");
+      }
+    }
+    assertThat(calls).hasSize(count);
+    // The server on the other side, if it is in the same process, has the call as its parent.
+    for (Span span : all) {
+      String path = String.valueOf(span.attributes().get("url.path"));
+      if (span.kind() == Span.Kind.SERVER && path.startsWith("/inner/")) {
+        Span call = calls.get(path.substring("/inner/".length()));
+        assertThat(call).as(path).isNotNull();
+        assertThat(span.parentId()).as(path).isEqualTo(call.spanId());
+      }
+    }
+    return calls;
+  }
+
+  private static void assertNothingLost(AppUnderAgent app) throws IOException {
+    assertThat(Files.readString(app.stderr))
+        .contains("tlsUnmatched=0", "tlsMismatched=0", "tlsUntimed=0", "tlsDropped=0")
+        .contains("underspan.instrumentation.failures=0");
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.underspan.RealJarIT#jdks")
+  void everyCallIsASpanWhateverCarriesIt(Path home) throws Exception {
+    TraceStore spans = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
+        AppUnderAgent app = app(home, receiver, 0)) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      int number = 1;
+      for (int round = 0; round < 11; round++) {
+        app.get("/http1/" + number++);
+        app.get("/http1/" + number++ + "/100000");
+        app.get("/socket/" + number++);
+        app.get("/socket/" + number++ + "/100000");
+      }
+      Map<String, Span> calls = assertCalls(settled(spans), number - 1);
+      assertThat(calls.values())
+          .anySatisfy(span -> assertThat(span.number("underspan.net.tls")).isPositive());
+      assertThat(app.end()).isZero();
+      assertNothingLost(app);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.underspan.RealJarIT#jdks")
+  void manyCallsAtOnceHaveTheRightParent(Path home) throws Exception {
+    int count = 200;
+    TraceStore spans = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
+        AppUnderAgent app = app(home, receiver, 0)) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      for (int round = 1; round <= 2; round++) {
+        burst(app, "/burst/1" + round, count);
+      }
+      assertCalls(settled(spans), 2 * count);
+      assertThat(app.end()).isZero();
+      assertNothingLost(app);
+    }
+  }
+
+  /** A server for HTTP/2 over TLS, in the test's own process and without the agent. */
+  private static Tomcat http2Server() throws Exception {
+    Tomcat tomcat = new Tomcat();
+    tomcat.setBaseDir(Files.createTempDirectory(directory, "tomcat").toString());
+    Connector connector = new Connector("org.apache.coyote.http11.Http11NioProtocol");
+    connector.setPort(0);
+    connector.setScheme("https");
+    connector.setSecure(true);
+    connector.setProperty("SSLEnabled", "true");
+    SSLHostConfig host = new SSLHostConfig();
+    SSLHostConfigCertificate certificate =
+        new SSLHostConfigCertificate(host, SSLHostConfigCertificate.Type.UNDEFINED);
+    certificate.setCertificateKeystoreFile(store.toString());
+    certificate.setCertificateKeystorePassword(PASSWORD);
+    certificate.setCertificateKeystoreType("PKCS12");
+    certificate.setCertificateKeyAlias("server");
+    host.addCertificate(certificate);
+    connector.addSslHostConfig(host);
+    connector.addUpgradeProtocol(new Http2Protocol());
+    tomcat.setConnector(connector);
+    Context context = tomcat.addContext("", null);
+    Tomcat.addServlet(
+            context,
+            "echo",
+            new HttpServlet() {
+              private static final long serialVersionUID = 1;
+
+              @Override
+              protected void service(HttpServletRequest request, HttpServletResponse response)
+                  throws IOException {
+                byte[] body = request.getInputStream().readAllBytes();
+                response.getOutputStream().write(body.length > 0 ? body : new byte[100]);
+              }
+            })
+        .addMapping("/*");
+    tomcat.start();
+    return tomcat;
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.underspan.RealJarIT#jdks")
+  void streamsOfOneHttp2ConnectionAreToldApart(Path home) throws Exception {
+    TraceStore spans = new TraceStore();
+    Tomcat tomcat = http2Server();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
+        AppUnderAgent app = app(home, receiver, tomcat.getConnector().getLocalPort())) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      int count = 0;
+      for (int i = 0; i < 7; i++) {
+        assertThat(app.get("/http2/" + (100 + count++))).contains("HTTP_2 HTTP_2");
+        assertThat(app.get("/http2/" + (100 + count++) + "/50000")).contains(" 50000");
+      }
+      burst(app, "/burst/2", 90);
+      Map<String, Span> calls = assertCalls(settled(spans), count + 90);
+      assertThat(calls.values())
+          .allSatisfy(
+              span ->
+                  assertThat(span.attributes())
+                      .containsEntry("network.protocol.version", "2")
+                      .containsEntry("tls.next_protocol", "h2"));
+      assertThat(app.end()).isZero();
+      assertNothingLost(app);
+    } finally {
+      tomcat.stop();
+      tomcat.destroy();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.underspan.RealJarIT#jdks")
+  void aDatabaseThatTurnsToTls(Path home) throws Exception {
+    Path readable = Files.createTempDirectory("underspan-tls");
+    Files.setPosixFilePermissions(readable, PosixFilePermissions.fromString("rwxr-xr-x"));
+    KeyStore keys = KeyStore.getInstance("PKCS12");
+    try (InputStream in = Files.newInputStream(store)) {
+      keys.load(in, PASSWORD.toCharArray());
+    }
+    Path certificate = readable.resolve("server.crt");
+    Path key = readable.resolve("server.key");
+    Files.writeString(certificate, pem("CERTIFICATE", keys.getCertificate("server").getEncoded()));
+    Files.writeString(
+        key, pem("PRIVATE KEY", keys.getKey("server", PASSWORD.toCharArray()).getEncoded()));
+    Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-------"));
+    TraceStore spans = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
+        PostgresLauncher postgres =
+            PostgresLauncher.start(
+                readable.resolve("log"), Duration.ofSeconds(60), Duration.ofSeconds(10));
+        AppUnderAgent app = app(home, receiver, 0)) {
+      UserPrincipal owner = Files.getOwner(Path.of("/proc/" + postgres.pid()));
+      Files.setOwner(key, owner);
+      Properties none = new Properties();
+      try (Connection admin = new org.postgresql.Driver().connect(postgres.jdbcUrl(), none);
+          Statement statement = admin.createStatement()) {
+        statement.execute("alter system set ssl_cert_file = '" + certificate + "'");
+        statement.execute("alter system set ssl_key_file = '" + key + "'");
+        statement.execute("alter system set ssl = on");
+        statement.execute("select pg_reload_conf()");
+      }
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      String url = postgres.jdbcUrl() + "&sslmode=require";
+      for (int i = 0; i < 11; i++) {
+        assertThat(app.get("/postgres/" + i + "?" + url)).isEqualTo("ssl true");
+      }
+      List<Span> all = settled(spans);
+      assertThat(all)
+          .filteredOn(
+              span ->
+                  span.kind() == Span.Kind.CLIENT
+                      && String.valueOf(span.attributes().get("db.query.text"))
+                          .contains("pg_stat_ssl"))
+          .hasSize(11)
+          .allSatisfy(
+              span -> {
+                assertThat(span.parentId()).isNotEmpty();
+                assertThat(span.attributes())
+                    .containsEntry("db.system.name", "postgresql")
+                    .containsEntry("db.namespace", "postgres")
+                    .containsEntry("tls.protocol.version", "1.3");
+              })
+          .extracting(Span::parentId)
+          .doesNotHaveDuplicates();
+      assertThat(app.end()).isZero();
+    } finally {
+      Files.deleteIfExists(key);
+      Files.deleteIfExists(certificate);
+      Files.deleteIfExists(readable.resolve("log"));
+      Files.deleteIfExists(readable);
+    }
+  }
+
+  private static String pem(String type, byte[] der) {
+    return "-----BEGIN "
+        + type
+        + "-----\n"
+        + Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(der)
+        + "\n-----END "
+        + type
+        + "-----\n";
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.underspan.RealJarIT#jdks")
+  void nettysEngineInNativeCode(Path home) throws Exception {
+    TraceStore spans = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
+        AppUnderAgent app = app(home, receiver, 0)) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      for (int i = 0; i < 10; i++) {
+        assertThat(app.get("/netty/" + (100 + i))).startsWith("200 ");
+        assertThat(app.get("/netty/" + (200 + i) + "/50000")).isEqualTo("200 50000");
+      }
+      assertThat(settled(spans))
+          .filteredOn(span -> span.kind() == Span.Kind.CLIENT)
+          .hasSize(20)
+          .allSatisfy(
+              span ->
+                  assertThat(span.attributes())
+                      .containsEntry("http.response.status_code", 200L)
+                      .containsEntry("tls.protocol.version", "1.3")
+                      .containsEntry("underspan.level", "kernel"))
+          .extracting(span -> span.attributes().get("url.full"))
+          .doesNotHaveDuplicates();
+      assertThat(app.end()).isZero();
+      assertNothingLost(app);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.underspan.RealJarIT#jdks")
+  void aHandshakeThatFailsIsASpan(Path home) throws Exception {
+    TraceStore spans = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
+        AppUnderAgent app = app(home, receiver, 0)) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      assertThat(app.get("/untrusted/1")).contains("SSLHandshakeException");
+      assertThat(app.get("/untrusted/2")).contains("SSLHandshakeException");
+      assertThat(settled(spans))
+          .filteredOn(span -> span.name().equals("TLS handshake"))
+          .hasSize(2)
+          .allSatisfy(
+              span -> {
+                assertThat(span.kind()).isEqualTo(Span.Kind.CLIENT);
+                assertThat(span.attributes())
+                    .containsEntry("error.type", "javax.net.ssl.SSLHandshakeException");
+              })
+          // HttpURLConnection works on the handler's thread; the other client's threads have no
+          // span, and it alone names a host without a dot.
+          .anySatisfy(span -> assertThat(span.parentId()).isNotEmpty())
+          .anySatisfy(
+              span ->
+                  assertThat(span.attributes())
+                      .containsEntry("tls.client.server_name", "localhost")
+                      .containsEntry("server.address", "localhost"));
+      assertThat(app.end()).isZero();
+    }
+  }
+
+  /** As many calls at once, all of them under way before the first goes out. */
+  private static void burst(AppUnderAgent app, String path, int count) throws Exception {
+    HttpClient client = HttpClient.newHttpClient();
+    List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      URI uri = URI.create("http://localhost:" + app.port + path + (1000 + i));
+      answers.add(
+          client.sendAsync(
+              HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString()));
+    }
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (!app.get("/held/0").equals(Integer.toString(count))) {
+      assertThat(System.nanoTime()).isLessThan(deadline);
+      Thread.sleep(20);
+    }
+    app.get("/release/0");
+    for (CompletableFuture<HttpResponse<String>> answer : answers) {
+      HttpResponse<String> response = answer.get(30, TimeUnit.SECONDS);
+      assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
+    }
+  }
+}

@@ -1,0 +1,39 @@
+package dev.underspan.bridge.span;
+
+import dev.underspan.bridge.wire.TlsFacts;
+import io.opentelemetry.api.common.AttributeKey;
+import io.opentelemetry.api.trace.Span;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** TLS as OpenTelemetry's registry of attributes names it. */
+final class TlsAttributes {
+  static final AttributeKey<String> PROTOCOL_NAME = AttributeKey.stringKey("tls.protocol.name");
+  static final AttributeKey<String> PROTOCOL_VERSION =
+      AttributeKey.stringKey("tls.protocol.version");
+  static final AttributeKey<String> CIPHER = AttributeKey.stringKey("tls.cipher");
+  static final AttributeKey<String> SERVER_NAME = AttributeKey.stringKey("tls.client.server_name");
+  static final AttributeKey<String> NEXT_PROTOCOL = AttributeKey.stringKey("tls.next_protocol");
+
+  private TlsAttributes() {}
+
+  static void describe(Span span, TlsFacts tls) {
+    String protocol = tls.protocol;
+    int version = protocol == null ? -1 : protocol.indexOf('v');
+    if (protocol != null && version > 0) {
+      // The JDK's names: TLSv1.3, TLSv1 (which is 1.0).
+      String number = protocol.substring(version + 1);
+      set(span, PROTOCOL_NAME, protocol.substring(0, version).toLowerCase(Locale.ROOT));
+      set(span, PROTOCOL_VERSION, number.contains(".") ? number : number + ".0");
+    }
+    set(span, CIPHER, tls.cipher);
+    set(span, SERVER_NAME, tls.serverName);
+    set(span, NEXT_PROTOCOL, tls.nextProtocol);
+  }
+
+  private static void set(Span span, AttributeKey<String> key, @Nullable String value) {
+    if (value != null && !value.isEmpty()) {
+      span.setAttribute(key, value);
+    }
+  }
+}
