@@ -3,6 +3,7 @@ package dev.underspan;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.BufferedReader;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.URI;
@@ -29,6 +30,9 @@ final class AppUnderAgent implements AutoCloseable {
   /** What it printed before its port. */
   final List<String> greeting = new ArrayList<>();
 
+  private static final String AGENTS_OR_TESTS =
+      ".*(underspan|byte-buddy|opentelemetry|jnr|jffi|junit|assertj|archunit|jackson).*";
+
   /** How to start it. */
   static final class Builder {
     private final Path home;
@@ -38,6 +42,7 @@ final class AppUnderAgent implements AutoCloseable {
     private List<String> jvmArguments = List.of();
     private List<String> command = List.of("dev.underspan.testapp.EchoApp");
     private String agentArguments = "";
+    private String libraries = "";
 
     Builder(Path home, Path directory, String endpoint) {
       this.home = home;
@@ -65,6 +70,20 @@ final class AppUnderAgent implements AutoCloseable {
       return this;
     }
 
+    /** With the libraries that the tests have, but none of the agent's. */
+    Builder libraries() {
+      StringBuilder found = new StringBuilder();
+      String path =
+          System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+      for (String entry : path.split(File.pathSeparator)) {
+        if (entry.endsWith(".jar") && !entry.matches(AGENTS_OR_TESTS)) {
+          found.append(File.pathSeparator).append(entry);
+        }
+      }
+      libraries = found.toString();
+      return this;
+    }
+
     AppUnderAgent start() throws IOException {
       return new AppUnderAgent(this);
     }
@@ -77,7 +96,7 @@ final class AppUnderAgent implements AutoCloseable {
     command.add("-Xmx128m");
     command.addAll(with.jvmArguments);
     command.add("-javaagent:" + JAR + with.agentArguments);
-    command.addAll(List.of("-cp", testClasses().toString()));
+    command.addAll(List.of("-cp", testClasses() + with.libraries));
     command.addAll(with.command);
     ProcessBuilder builder = new ProcessBuilder(command).redirectError(stderr.toFile());
     Map<String, String> environment = builder.environment();

@@ -28,7 +28,9 @@ public final class BootstrapInjector {
           "UnderspanTask$Sought",
           "Underspan$Request",
           "Underspan$Completion",
-          "Underspan");
+          "Underspan",
+          "UnderspanHttpChannel$Exchange",
+          "UnderspanHttpChannel");
 
   private BootstrapInjector() {}
 

@@ -106,6 +106,14 @@ final class AdviceRuntime implements UnderspanRuntime {
   }
 
   @Override
+  public void serverRoute(String route) {
+    Activity current = activities.current();
+    if (current != null) {
+      current.noteRoute(route);
+    }
+  }
+
+  @Override
   public Object currentContext() {
     return activities.current();
   }

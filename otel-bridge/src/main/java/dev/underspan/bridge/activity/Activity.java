@@ -7,6 +7,7 @@ import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.context.Context;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A span as something that can be current on a thread: its ids parsed once, since they are written
@@ -22,6 +23,8 @@ public final class Activity {
   private final List<BlockedWatcher.Blocked> open = new ArrayList<>(0);
 
   private final EpochClock.Anchor anchor;
+
+  private volatile @Nullable String route;
 
   /**
    * An activity of a span.
@@ -56,6 +59,18 @@ public final class Activity {
   /** Where the span's time goes. */
   public SpanTime time() {
     return time;
+  }
+
+  /** A pattern that the request's path has matched; the first one stays. */
+  public void noteRoute(String matched) {
+    if (route == null) {
+      route = matched;
+    }
+  }
+
+  /** What {@link #noteRoute} was told first. */
+  public @Nullable String route() {
+    return route;
   }
 
   /** By which all the span's times are told. */
