@@ -12,6 +12,7 @@ import java.util.concurrent.ForkJoinTask;
 import java.util.concurrent.ForkJoinWorkerThread;
 import java.util.concurrent.Future;
 import java.util.concurrent.PriorityBlockingQueue;
+import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.locks.AbstractOwnableSynchronizer;
 import java.util.concurrent.locks.StampedLock;
 import java.util.function.BiConsumer;
@@ -169,8 +170,19 @@ public final class Underspan {
   /** Notes the route of the request on this thread; the first one that is not null stays. */
   public static void serverRoute(String route) {
     Request request = REQUEST.get();
-    if (request != null && route != null && request.route == null) {
-      request.route = route;
+    if (request != null) {
+      if (route != null && request.route == null) {
+        request.route = route;
+      }
+      return;
+    }
+    UnderspanRuntime r = runtime;
+    if (r != null && route != null) {
+      try {
+        r.serverRoute(route);
+      } catch (Throwable t) {
+        adviceFailed("serverRoute", t);
+      }
     }
   }
 
@@ -284,7 +296,7 @@ public final class Underspan {
 
   // ---- context -----------------------------------------------------------------------------
 
-  private static Object context() {
+  static Object context() {
     UnderspanRuntime r = runtime;
     if (r != null) {
       try {
@@ -317,6 +329,28 @@ public final class Underspan {
         adviceFailed("detach", t);
       }
     }
+  }
+
+  /** Stands for no context where one was looked for. */
+  private static final Object NOTHING = new Object();
+
+  /** What is current on this thread, to be kept with an object for {@link #restore}. */
+  public static Object capture() {
+    if (runtime == null) {
+      return null;
+    }
+    Object context = context();
+    return context == null ? NOTHING : context;
+  }
+
+  /** Makes current what was captured, also if that was nothing; {@link #restored} must follow. */
+  public static Object restore(Object captured) {
+    return captured == null ? null : attach(captured == NOTHING ? null : captured);
+  }
+
+  /** Undoes {@link #restore}. */
+  public static void restored(Object scope) {
+    detach(scope);
   }
 
   /** Wraps a task that runs later but once; the JDK's own timers stay as they are. */
@@ -383,6 +417,22 @@ public final class Underspan {
       return new UnderspanTask.OfRunnable(f, context);
     }
     return function;
+  }
+
+  /** Wraps what an event loop is to execute; what is to come later has its context already. */
+  public static Runnable wrapForLoop(Runnable task) {
+    return task instanceof ScheduledFuture ? task : wrap(task);
+  }
+
+  /**
+   * Wraps what an event loop is to do later, but not its own timers, which come again and again.
+   */
+  public static Runnable wrapForLoopLater(Runnable task) {
+    return task == null || isTimer(task.getClass().getName()) ? task : wrap(task);
+  }
+
+  private static boolean isTimer(String name) {
+    return name.startsWith("io.netty.") || name.startsWith("io.grpc.") || name.startsWith("java.");
   }
 
   /** Wraps what a thread pool is to execute, unless pool or task would notice. */

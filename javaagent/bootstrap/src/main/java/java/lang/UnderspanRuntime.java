@@ -44,6 +44,9 @@ public interface UnderspanRuntime {
    */
   void serverEnd(Object handle, int status, String route, Throwable error);
 
+  /** The pattern that matched the request whose span is current here, unless one is known. */
+  void serverRoute(String route);
+
   /** The context of the current span, null when there is none. */
   Object currentContext();
 

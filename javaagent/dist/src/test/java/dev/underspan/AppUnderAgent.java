@@ -18,20 +18,25 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /** An application of the tests, started with the real jar; ends when closed. */
 public final class AppUnderAgent implements AutoCloseable {
   private static final Path JAR = Path.of(System.getProperty("underspan.jar"));
 
   final Process process;
-  final Path stderr;
+
+  /** Where its standard error goes. */
+  public final Path stderr;
+
+  /** Where it listens. */
   public final int port;
 
   /** What it printed before its port. */
   final List<String> greeting = new ArrayList<>();
+
+  private static final String AGENTS_OR_TESTS =
+      ".*(underspan|byte-buddy|opentelemetry|jnr|jffi|junit|assertj|archunit|jackson).*";
 
   /** How to start it. */
   public static final class Builder {
@@ -46,7 +51,7 @@ public final class AppUnderAgent implements AutoCloseable {
     private boolean toolOptions;
     private List<String> command = List.of("dev.underspan.testapp.EchoApp");
     private String agentArguments = "";
-    private @Nullable String testClassPath;
+    private String libraries = "";
 
     /** A JVM, a folder for what it writes, and where its spans go. */
     public Builder(Path home, Path directory, String endpoint) {
@@ -55,7 +60,8 @@ public final class AppUnderAgent implements AutoCloseable {
       this.endpoint = endpoint;
     }
 
-    Builder wrapper(List<String> newWrapper) {
+    /** What the JVM is started by. */
+    public Builder wrapper(List<String> newWrapper) {
       wrapper = newWrapper;
       return this;
     }
@@ -67,23 +73,25 @@ public final class AppUnderAgent implements AutoCloseable {
     }
 
     /** Those that stand behind our agent. */
-    Builder jvmAfter(String... arguments) {
+    public Builder jvmAfter(String... arguments) {
       jvmArgumentsAfter = List.of(arguments);
       return this;
     }
 
     /** All of the JVM's arguments go into JAVA_TOOL_OPTIONS. */
-    Builder byToolOptions() {
+    public Builder byToolOptions() {
       toolOptions = true;
       return this;
     }
 
-    Builder classPath(List<Path> jars) {
+    /** Jars that the application needs besides the tests' own classes. */
+    public Builder classPath(List<Path> jars) {
       classPath = jars;
       return this;
     }
 
-    Builder environment(String name, String value) {
+    /** A variable of its environment. */
+    public Builder environment(String name, String value) {
       environment.put(name, value);
       return this;
     }
@@ -94,26 +102,24 @@ public final class AppUnderAgent implements AutoCloseable {
       return this;
     }
 
-    /** Jars that the application needs besides the tests' own classes. */
-    Builder classPath(Path... jars) {
-      classPath = List.of(jars);
-      return this;
-    }
-
     /** Arguments of the agent's. */
     public Builder agent(String... arguments) {
       agentArguments = arguments.length == 0 ? "" : "=" + String.join(",", arguments);
       return this;
     }
 
-    /** The application has all that the test has, but nothing of ours. */
-    public Builder testClassPath() {
-      String all =
+    /** With the libraries that the tests have, but none of the agent's. */
+    public Builder libraries() {
+      StringBuilder found = new StringBuilder();
+      String path =
           System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-      testClassPath =
-          Stream.of(all.split(File.pathSeparator, -1))
-              .filter(entry -> !entry.contains("underspan-") && !entry.endsWith("target/classes"))
-              .collect(Collectors.joining(File.pathSeparator));
+      for (String entry : path.split(File.pathSeparator, -1)) {
+        if (entry.endsWith(".jar")
+            && !Path.of(entry).getFileName().toString().matches(AGENTS_OR_TESTS)) {
+          found.append(File.pathSeparator).append(entry);
+        }
+      }
+      libraries = found.toString();
       return this;
     }
 
@@ -134,10 +140,8 @@ public final class AppUnderAgent implements AutoCloseable {
     if (!with.toolOptions) {
       command.addAll(jvm);
     }
-    StringBuilder classPath =
-        new StringBuilder(
-            with.testClassPath == null ? testClasses().toString() : with.testClassPath);
-    with.classPath.forEach(jar -> classPath.append(':').append(jar));
+    StringBuilder classPath = new StringBuilder(classesOf(with.command.get(0)) + with.libraries);
+    with.classPath.forEach(jar -> classPath.append(File.pathSeparator).append(jar));
     command.addAll(List.of("-cp", classPath.toString()));
     command.addAll(with.command);
     ProcessBuilder builder = new ProcessBuilder(command).redirectError(stderr.toFile());
@@ -161,21 +165,21 @@ public final class AppUnderAgent implements AutoCloseable {
     port = Integer.parseInt(line.substring("port ".length()));
   }
 
-  /** Copied where every user may read. */
-  private static Path testClasses() throws IOException {
+  /** The application's package, copied where every user may read. */
+  private static Path classesOf(String main) throws IOException {
+    String file = main.replace('.', '/') + ".class";
+    String directory = file.substring(0, file.lastIndexOf('/'));
     Path target = Path.of("/tmp/underspan-testapp-" + ProcessHandle.current().pid());
-    Path packageDirectory = target.resolve("dev/underspan/testapp");
-    if (!Files.exists(packageDirectory)) {
-      Files.createDirectories(packageDirectory);
+    Path copies = target.resolve(directory);
+    if (!Files.exists(copies)) {
+      Files.createDirectories(copies);
       Path compiled =
-          Path.of(
-                  URI.create(
-                      String.valueOf(AppUnderAgent.class.getResource("testapp/EchoApp.class"))))
+          Path.of(URI.create(String.valueOf(ClassLoader.getSystemResource(file))))
               .resolveSibling("");
       try (Stream<Path> classes = Files.list(compiled)) {
-        for (Path file : classes.toList()) {
-          Path copy = packageDirectory.resolve(file.getFileName().toString());
-          Files.copy(file, copy);
+        for (Path one : classes.filter(Files::isRegularFile).toList()) {
+          Path copy = copies.resolve(one.getFileName().toString());
+          Files.copy(one, copy);
           copy.toFile().deleteOnExit();
         }
       }

@@ -32,7 +32,9 @@ public final class BootstrapInjector {
           "UnderspanTlsRuntime",
           "UnderspanTlsInput",
           "UnderspanTlsOutput",
-          "UnderspanTls");
+          "UnderspanTls",
+          "UnderspanHttpChannel$Exchange",
+          "UnderspanHttpChannel");
 
   private BootstrapInjector() {}
 

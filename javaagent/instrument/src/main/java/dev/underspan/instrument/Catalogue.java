@@ -18,7 +18,11 @@ final class Catalogue {
     add(enabled, "tomcat", TomcatInstrumentation.HOOKS);
     add(enabled, "jetty", JettyInstrumentation.HOOKS);
     add(enabled, "jdk-httpserver", JdkHttpServerInstrumentation.HOOKS);
+    add(enabled, "netty", NettyInstrumentation.HOOKS);
+    add(enabled, "webflux", WebFluxInstrumentation.HOOKS);
     add(enabled, "executor", ExecutorInstrumentation.HOOKS);
+    add(enabled, "event-loop", EventLoopInstrumentation.HOOKS);
+    add(enabled, "carrier", CarrierInstrumentation.HOOKS);
     add(enabled, "thread", ThreadInstrumentation.HOOKS);
     add(enabled, "blocking", BlockingInstrumentation.HOOKS);
     add(enabled, "http-client", HttpClientInstrumentation.HOOKS);

@@ -46,6 +46,11 @@ final class LazyTransformer implements ClassFileTransformer {
         skipped.add(internalName.replace('/', '.'));
         return null;
       }
+      if (redefined != null
+          && CarrierInstrumentation.isCarrier(hooks)
+          && !CarrierInstrumentation.hasField(redefined)) {
+        return null; // it was loaded before us, and a loaded class takes no further field
+      }
       return Rewriter.rewrite(internalName, loader, classFile, hooks, agentLoader);
     } catch (Throwable t) {
       Underspan.adviceFailed("transform " + internalName, t);

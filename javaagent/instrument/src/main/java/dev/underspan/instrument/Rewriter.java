@@ -5,6 +5,9 @@ import net.bytebuddy.ByteBuddy;
 import net.bytebuddy.asm.Advice;
 import net.bytebuddy.asm.AsmVisitorWrapper;
 import net.bytebuddy.description.method.MethodDescription;
+import net.bytebuddy.description.modifier.FieldPersistence;
+import net.bytebuddy.description.modifier.SyntheticState;
+import net.bytebuddy.description.modifier.Visibility;
 import net.bytebuddy.description.type.TypeDescription;
 import net.bytebuddy.dynamic.ClassFileLocator;
 import net.bytebuddy.dynamic.DynamicType;
@@ -44,11 +47,21 @@ final class Rewriter {
                 : ClassFileLocator.NoOp.INSTANCE);
     TypePool pool = TypePool.Default.of(locator);
     TypeDescription type = pool.describe(name).resolve();
-    DynamicType.Builder<?> builder =
+    ByteBuddy byteBuddy =
         new ByteBuddy()
             .with(TypeValidation.DISABLED)
-            .with(MethodGraph.Compiler.ForDeclaredMethods.INSTANCE)
-            .decorate(type, locator);
+            .with(MethodGraph.Compiler.ForDeclaredMethods.INSTANCE);
+    DynamicType.Builder<?> builder =
+        CarrierInstrumentation.isCarrier(hooks)
+            ? byteBuddy
+                .redefine(type, locator)
+                .defineField(
+                    CarrierInstrumentation.FIELD,
+                    Object.class,
+                    Visibility.PRIVATE,
+                    SyntheticState.SYNTHETIC,
+                    FieldPersistence.TRANSIENT)
+            : byteBuddy.decorate(type, locator);
     for (Hook hook : hooks) {
       ElementMatcher<MethodDescription> matcher =
           m ->

@@ -144,7 +144,7 @@ class ClientMatrixIT {
                     // It would end some of ours just as they are used again.
                     "-Dsun.net.httpserver.maxIdleConnections=1000",
                     "-Dsun.net.httpserver.idleInterval=300")
-                .testClassPath()
+                .libraries()
                 .command(
                     ClientsApp.class.getName(),
                     variant.get(1),

@@ -131,6 +131,14 @@ final class AdviceRuntime implements UnderspanRuntime {
   }
 
   @Override
+  public void serverRoute(String route) {
+    Activity current = activities.current();
+    if (current != null) {
+      current.noteRoute(route);
+    }
+  }
+
+  @Override
   public Object currentContext() {
     // The OpenTelemetry agent carries its contexts over threads by itself.
     return foreign != null && foreign.isByAgent() ? null : activities.current();

@@ -113,7 +113,7 @@ final class KernelSide implements Kernel, EventPump {
       try {
         count = ring.drain(guarded);
         try {
-          sink.poll();
+          events.poll();
         } catch (RuntimeException e) {
           if (failed.getAndIncrement() == 0) {
             Log.warn("plaintext of TLS could not be handled: " + e);

@@ -24,6 +24,8 @@ public final class Activity {
 
   private final EpochClock.Anchor anchor;
 
+  private volatile @Nullable String route;
+
   /**
    * An activity of a span.
    *
@@ -66,6 +68,18 @@ public final class Activity {
   /** Where the span's time goes. */
   public SpanTime time() {
     return time;
+  }
+
+  /** A pattern that the request's path has matched; the first one stays. */
+  public void noteRoute(String matched) {
+    if (route == null) {
+      route = matched;
+    }
+  }
+
+  /** What {@link #noteRoute} was told first. */
+  public @Nullable String route() {
+    return route;
   }
 
   /** By which all the span's times are told. */

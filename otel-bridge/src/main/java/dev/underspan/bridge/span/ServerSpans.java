@@ -106,7 +106,7 @@ public final class ServerSpans {
       long now = activities.end(activity, left);
       Span span = activity.span();
       if (span.isRecording()) {
-        describe(span, status, route, error);
+        describe(span, status, route == null ? activity.route() : route, error);
         SpanTime time = activity.time();
         time.budget().writeTo(span);
         span.setAttribute(Keys.LEVEL, time.isByKernel() ? "kernel" : "process");
@@ -280,7 +280,7 @@ public final class ServerSpans {
     span.setAttribute(URL_PATH, request.path());
     span.setAttribute(URL_QUERY, request.query());
     span.setAttribute(CLIENT_ADDRESS, request.clientAddress());
-    span.setAttribute(NETWORK_PROTOCOL_VERSION, request.protocolVersion());
+    span.setAttribute(NETWORK_PROTOCOL_VERSION, version(request.protocolVersion()));
     span.setAttribute(USER_AGENT_ORIGINAL, request.userAgent());
     if (request.clientPort() > 0) {
       span.setAttribute(NETWORK_PEER_PORT, (long) request.clientPort());
@@ -292,6 +292,11 @@ public final class ServerSpans {
     if (request.localPort() > 0) {
       span.setAttribute(SERVER_PORT, (long) request.localPort());
     }
+  }
+
+  /** HTTP/1.1 is 1.1. */
+  private static @Nullable String version(@Nullable String protocol) {
+    return protocol != null && protocol.startsWith("HTTP/") ? protocol.substring(5) : protocol;
   }
 
   /** Finds a header's value at its name's place among the fields. */

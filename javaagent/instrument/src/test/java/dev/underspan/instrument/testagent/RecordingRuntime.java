@@ -68,6 +68,11 @@ final class RecordingRuntime implements UnderspanRuntime {
   }
 
   @Override
+  public void serverRoute(String route) {
+    events.add("route " + context.get() + " " + route);
+  }
+
+  @Override
   public Object currentContext() {
     return context.get();
   }

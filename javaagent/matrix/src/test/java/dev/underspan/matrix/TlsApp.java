@@ -1,4 +1,4 @@
-package dev.underspan.testapp;
+package dev.underspan.matrix;
 
 import com.sun.net.httpserver.HttpServer;
 import com.sun.net.httpserver.HttpsConfigurator;

@@ -1,7 +1,8 @@
-package dev.underspan;
+package dev.underspan.matrix;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.underspan.AppUnderAgent;
 import dev.underspan.demo.OtlpReceiver;
 import dev.underspan.demo.Span;
 import dev.underspan.demo.Trace;
@@ -10,7 +11,6 @@ import dev.underspan.sample.load.PostgresLauncher;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
-import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
@@ -34,7 +34,6 @@ import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.apache.catalina.Context;
 import org.apache.catalina.connector.Connector;
 import org.apache.catalina.startup.Tomcat;
@@ -102,13 +101,9 @@ class TlsIT {
       throws Exception {
     return new AppUnderAgent.Builder(home, directory, receiver.endpoint())
         .agent("debug=true")
-        .classPath(
-            Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
-                .filter(jar -> jar.contains("/postgresql/") || jar.contains("/io/netty/"))
-                .map(Path::of)
-                .toArray(Path[]::new))
+        .libraries()
         .command(
-            "dev.underspan.testapp.TlsApp", store.toString(), PASSWORD, Integer.toString(http2Port))
+            "dev.underspan.matrix.TlsApp", store.toString(), PASSWORD, Integer.toString(http2Port))
         .start();
   }
 
@@ -179,7 +174,7 @@ class TlsIT {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.underspan.RealJarIT#jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void everyCallIsASpanWhateverCarriesIt(Path home) throws Exception {
     TraceStore spans = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
@@ -201,7 +196,7 @@ class TlsIT {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.underspan.RealJarIT#jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void manyCallsAtOnceHaveTheRightParent(Path home) throws Exception {
     int count = 200;
     TraceStore spans = new TraceStore();
@@ -257,7 +252,7 @@ class TlsIT {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.underspan.RealJarIT#jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void streamsOfOneHttp2ConnectionAreToldApart(Path home) throws Exception {
     TraceStore spans = new TraceStore();
     Tomcat tomcat = http2Server();
@@ -286,7 +281,7 @@ class TlsIT {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.underspan.RealJarIT#jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void aDatabaseThatTurnsToTls(Path home) throws Exception {
     Path readable = Files.createTempDirectory("underspan-tls");
     Files.setPosixFilePermissions(readable, PosixFilePermissions.fromString("rwxr-xr-x"));
@@ -359,7 +354,7 @@ class TlsIT {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.underspan.RealJarIT#jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void nettysEngineInNativeCode(Path home) throws Exception {
     TraceStore spans = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
@@ -386,7 +381,7 @@ class TlsIT {
   }
 
   @ParameterizedTest
-  @MethodSource("dev.underspan.RealJarIT#jdks")
+  @MethodSource("dev.underspan.Jdks#homes")
   void aHandshakeThatFailsIsASpan(Path home) throws Exception {
     TraceStore spans = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, spans);

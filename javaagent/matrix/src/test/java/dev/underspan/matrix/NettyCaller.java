@@ -1,4 +1,4 @@
-package dev.underspan.testapp;
+package dev.underspan.matrix;
 
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
