@@ -80,15 +80,38 @@ public final class Underspan {
     }
   }
 
+  /** Failures before there was a runtime to tell them to; then null. */
+  private static List<Object[]> failedEarly = new ArrayList<>();
+
+  private static final int MAX_FAILED_EARLY = 1000;
+
   /** Installs the runtime, or removes it with null. */
   public static void install(UnderspanRuntime newRuntime) {
     runtime = newRuntime;
+    List<Object[]> early = null;
+    synchronized (Underspan.class) {
+      if (newRuntime != null) {
+        early = failedEarly;
+        failedEarly = null;
+      }
+    }
+    if (early != null) {
+      for (Object[] failure : early) {
+        adviceFailed((String) failure[0], (Throwable) failure[1]);
+      }
+    }
   }
 
   /** Counts a failure inside advice. */
   public static void adviceFailed(String name, Throwable error) {
     UnderspanRuntime r = runtime;
-    if (r != null) {
+    if (r == null) {
+      synchronized (Underspan.class) {
+        if (failedEarly != null && failedEarly.size() < MAX_FAILED_EARLY) {
+          failedEarly.add(new Object[] {name, error});
+        }
+      }
+    } else {
       try {
         r.adviceFailed(name, error);
       } catch (Throwable ignored) {

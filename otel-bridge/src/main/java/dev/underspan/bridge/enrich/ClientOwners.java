@@ -4,6 +4,7 @@ import dev.underspan.abi.Layout;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.TraceHead;
+import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -14,7 +15,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Which calls on the wire are those of another tracer's client spans: they give the span their
  * facts and get no span of ours. A call is a span's by the id that the sending thread had in its
- * ledger slot or that the request carries in its trace header, never by timing.
+ * ledger slot or that the request carries in its trace header. Where a client sends on a thread
+ * that has not the span, and without a header, it is that of the same trace and port that began
+ * last before the bytes were sent.
  */
 public final class ClientOwners {
   private static final int ENDED = 16_384;
@@ -33,6 +36,11 @@ public final class ClientOwners {
         }
       };
 
+  /** The latest that have ended without any call, eldest first; guarded by {@link #ended}. */
+  private final ArrayDeque<ForeignSpan> endedWithout = new ArrayDeque<>();
+
+  private static final int ENDED_WITHOUT = 64;
+
   private final LongAdder owned = new LongAdder();
   private final LongAdder unowned = new LongAdder();
 
@@ -47,13 +55,26 @@ public final class ClientOwners {
     silentWithoutSpan = true;
   }
 
-  void started(ForeignSpan span, long spanId) {
-    open.put(spanId, span);
+  void started(ForeignSpan span, TraceHead head) {
+    span.head = head;
+    span.beginNs = System.nanoTime();
+    open.put(head.spanId(), span);
   }
 
-  void ended(long spanId) {
+  void ended(ForeignSpan span, long spanId) {
+    boolean without = span.calls != null && span.calls.isEmpty();
+    if (without) {
+      span.port(); // while it can be asked
+      span.endNs = System.nanoTime();
+    }
     synchronized (ended) {
       ended.put(spanId, Boolean.TRUE);
+      if (without) {
+        endedWithout.add(span);
+        if (endedWithout.size() > ENDED_WITHOUT) {
+          endedWithout.remove();
+        }
+      }
     }
     open.remove(spanId);
   }
@@ -142,11 +163,53 @@ public final class ClientOwners {
       owned.increment();
       return true;
     }
+    ForeignSpan near = announced == null ? nearest(call) : null;
+    if (near != null && near.calls != null) {
+      near.claimed = true;
+      near.calls.add(call);
+      owned.increment();
+      return true;
+    }
     if (parent == null && announced == null && silentWithoutSpan) {
       unowned.increment();
       return true;
     }
     return false;
+  }
+
+  private @Nullable ForeignSpan nearest(ClientCall call) {
+    ForeignSpan best = null;
+    for (ForeignSpan span : open.values()) {
+      best = nearer(call, span, best);
+    }
+    synchronized (ended) {
+      for (ForeignSpan span : endedWithout) {
+        best = nearer(call, span, best);
+      }
+    }
+    return best;
+  }
+
+  private static @Nullable ForeignSpan nearer(
+      ClientCall call, ForeignSpan span, @Nullable ForeignSpan best) {
+    TraceHead head = span.head;
+    TraceHead parent = call.parent();
+    if (head == null
+        || call.startNs() < span.beginNs
+        || (span.endNs != 0 && call.startNs() > span.endNs)
+        || span.kind != ForeignSpan.CLIENT
+        || (parent != null
+            && (parent.traceIdHigh() != head.traceIdHigh()
+                || parent.traceIdLow() != head.traceIdLow()))
+        || span.port() != call.connection().remotePort()
+        || (span.calls != null && !span.calls.isEmpty() && !span.claimed)) {
+      return best;
+    }
+    // One call each, as long as there are enough.
+    if (best == null || (best.claimed && !span.claimed)) {
+      return span;
+    }
+    return best.claimed == span.claimed && span.beginNs > best.beginNs ? span : best;
   }
 
   private boolean isOwner(long spanId) {

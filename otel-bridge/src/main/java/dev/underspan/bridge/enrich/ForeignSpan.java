@@ -1,5 +1,6 @@
 package dev.underspan.bridge.enrich;
 
+import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.common.Attributes;
 import io.opentelemetry.api.trace.Span;
@@ -34,6 +35,20 @@ final class ForeignSpan implements Span {
   /** Its own thread's. */
   private boolean arrived;
 
+  /** Its ids, of a span that stands for a call. */
+  volatile @Nullable TraceHead head;
+
+  /** When it was seen to begin, System.nanoTime(). */
+  volatile long beginNs;
+
+  /** When it was seen to end; 0: not yet. */
+  volatile long endNs;
+
+  /** Whether a call was found to be this one's by time and port. */
+  volatile boolean claimed;
+
+  private int port;
+
   /** What the kernel saw of the calls that it stands for; null where it stands for none. */
   final @Nullable NetFacts calls;
 
@@ -55,6 +70,17 @@ final class ForeignSpan implements Span {
 
   boolean is(Object other) {
     return span.refersTo(other);
+  }
+
+  /** The port that it says it calls, 0 if it has not said so yet. */
+  int port() {
+    int known = port;
+    if (known == 0) {
+      known = (int) number("network.peer.port");
+      known = known == 0 ? (int) number("server.port") : known;
+      port = known;
+    }
+    return known;
   }
 
   /** An attribute as the span has it now. */

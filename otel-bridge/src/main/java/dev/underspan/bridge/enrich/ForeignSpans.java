@@ -99,7 +99,7 @@ public final class ForeignSpans {
     activityOf.put(span, activity);
     open.put(id, activity);
     if (foreign.calls != null) {
-      owners.started(foreign, id);
+      owners.started(foreign, activity.head());
     } else if (kind == ForeignSpan.SERVER) {
       arrive(foreign);
     }
@@ -127,7 +127,7 @@ public final class ForeignSpans {
         factsMissed.increment();
       }
       foreign.calls.writeTo(foreign);
-      owners.ended(id);
+      owners.ended(foreign, id);
     }
     if (foreign.kind == ForeignSpan.SERVER) {
       state.takenBlocked = activities.blockedSoFar(state);

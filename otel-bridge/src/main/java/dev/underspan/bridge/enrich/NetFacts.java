@@ -17,6 +17,11 @@ final class NetFacts {
   private long connect;
   private long firstByte;
 
+  /** Whether there is nothing known yet. */
+  synchronized boolean isEmpty() {
+    return bytesOut == 0;
+  }
+
   synchronized void sent(long bytes, int rttMicros) {
     bytesOut += bytes;
     rttNs = rttMicros * 1000L;
