@@ -28,9 +28,12 @@ public final class BootstrapInjector {
           "UnderspanTask$Sought",
           "Underspan$Request",
           "Underspan$Completion",
+          "Underspan$1",
           "Underspan",
           "UnderspanHttpChannel$Exchange",
-          "UnderspanHttpChannel");
+          "UnderspanHttpChannel",
+          "UnderspanRpc$Call",
+          "UnderspanRpc");
 
   private BootstrapInjector() {}
 
