@@ -1,8 +1,10 @@
 package java.lang;
 
+import java.lang.reflect.Field;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -364,6 +366,34 @@ public final class Underspan {
     }
     Object context = context();
     return context == null ? NOTHING : context;
+  }
+
+  /** Name of the field in which an object of a changed class keeps what was captured. */
+  public static final String FIELD = "underspan$context";
+
+  private static final ClassValue<Optional<Field>> FIELDS =
+      new ClassValue<>() {
+        @Override
+        protected Optional<Field> computeValue(Class<?> type) {
+          try {
+            Field field = type.getDeclaredField(FIELD);
+            field.setAccessible(true);
+            return Optional.of(field);
+          } catch (ReflectiveOperationException e) {
+            return Optional.empty();
+          }
+        }
+      };
+
+  /** What an object captured when it was made; null if its class is not changed. */
+  public static Object capturedBy(Object carrier) {
+    try {
+      Optional<Field> field = FIELDS.get(carrier.getClass());
+      return field.isPresent() ? field.get().get(carrier) : null;
+    } catch (Throwable t) {
+      adviceFailed("capturedBy", t);
+      return null;
+    }
   }
 
   /** Makes current what was captured, also if that was nothing; {@link #restored} must follow. */

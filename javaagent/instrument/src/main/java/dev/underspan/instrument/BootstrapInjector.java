@@ -28,13 +28,16 @@ public final class BootstrapInjector {
           "UnderspanTask$Sought",
           "Underspan$Request",
           "Underspan$Completion",
+          "Underspan$1",
           "Underspan",
           "UnderspanTlsRuntime",
           "UnderspanTlsInput",
           "UnderspanTlsOutput",
           "UnderspanTls",
           "UnderspanHttpChannel$Exchange",
-          "UnderspanHttpChannel");
+          "UnderspanHttpChannel",
+          "UnderspanRpc$Call",
+          "UnderspanRpc");
 
   private BootstrapInjector() {}
 

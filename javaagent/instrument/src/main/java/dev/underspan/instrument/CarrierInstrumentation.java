@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * on that other thread is done in it.
  */
 final class CarrierInstrumentation {
-  static final String FIELD = "underspan$context";
+  static final String FIELD = Underspan.FIELD;
 
   private static final String EPOLL = "epoll.AbstractEpollChannel$AbstractEpoll";
 
@@ -35,7 +35,14 @@ final class CarrierInstrumentation {
           "io.lettuce.core.protocol.AsyncCommand",
           "complete|completeExceptionally|cancel",
           "io.lettuce.core.RedisPublisher$RedisSubscription",
-          "onDataAvailable|onAllDataRead|onError|request");
+          "onNext|onDataAvailable|onAllDataRead|onError|request",
+          // A gRPC call: what its listener is told, on either side, and the wait for a channel.
+          "io.grpc.internal.SerializingExecutor",
+          "run",
+          "io.grpc.internal.SerializeReentrantCallsDirectExecutor",
+          "execute",
+          "io.grpc.internal.ManagedChannelImpl$RealChannel$PendingCall",
+          "reprocess");
 
   private CarrierInstrumentation() {}
 

@@ -19,6 +19,7 @@ final class Catalogue {
     add(enabled, "jetty", JettyInstrumentation.HOOKS);
     add(enabled, "jdk-httpserver", JdkHttpServerInstrumentation.HOOKS);
     add(enabled, "netty", NettyInstrumentation.HOOKS);
+    add(enabled, "grpc", GrpcInstrumentation.HOOKS);
     add(enabled, "webflux", WebFluxInstrumentation.HOOKS);
     add(enabled, "executor", ExecutorInstrumentation.HOOKS);
     add(enabled, "event-loop", EventLoopInstrumentation.HOOKS);

@@ -23,7 +23,7 @@ public final class Instrumenter {
    *
    * @param agentLoader finds the advice classes
    * @param enabled asked with the name of each instrumentation: servlet, tomcat, jetty,
-   *     jdk-httpserver, netty, webflux, executor, event-loop, carrier, thread, blocking,
+   *     jdk-httpserver, netty, grpc, webflux, executor, event-loop, carrier, thread, blocking,
    *     http-client, accept, tls, opentelemetry
    */
   public static void install(

@@ -283,6 +283,65 @@ class AsyncIT {
     }
   }
 
+  // ---- gRPC ----------------------------------------------------------------------------------
+
+  private static Span grpc(
+      Map<String, Span> calls, Span.Kind kind, String method, Span parent, String status) {
+    Span span = calls.remove(kind + " test.Echo/" + method);
+    assertThat(span).as(kind + " " + method).isNotNull();
+    assertThat(span.parentId()).as("parent of " + kind + " " + method).isEqualTo(parent.spanId());
+    assertThat(span.traceId()).isEqualTo(parent.traceId());
+    assertThat(span.name()).isEqualTo("test.Echo/" + method);
+    assertThat(span.text("rpc.system.name")).isEqualTo("grpc");
+    assertThat(span.text("rpc.response.status_code")).as(method).isEqualTo(status);
+    return span;
+  }
+
+  private static void call(Map<String, Span> calls, String method, Span parent, String status) {
+    Span client = grpc(calls, Span.Kind.CLIENT, method, parent, status);
+    grpc(calls, Span.Kind.SERVER, method, client, status);
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.underspan.Jdks#homes")
+  void grpcOnBothSides(Path home) throws Exception {
+    TraceStore store = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        AppUnderAgent app = app(home, receiver.endpoint(), "dev.underspan.matrix.GrpcApp")) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      send(app, "/go/outer", REQUESTS, null);
+      send(app, "/go/fail", 1, null);
+      send(app, "/go/none", 1, null);
+      int expected = 7 * REQUESTS + 3 + 3;
+      List<Span> received = await(store, expected);
+      Map<String, Span> spans = byPath(received);
+      Map<String, Span> calls = new HashMap<>();
+      for (Span span : received) {
+        if (span.text("rpc.method") != null) {
+          String name = span.kind() + " " + span.text("rpc.method");
+          assertThat(calls.put(name, span)).as(name).isNull();
+        }
+      }
+      if (System.getenv("DUMP") != null) {
+        received.stream().limit(60).forEach(x -> System.err.println("DUMP " + x));
+        System.err.println("DUMP " + received.size() + Files.readString(app.stderr));
+      }
+      for (int n = 0; n < REQUESTS; n++) {
+        Span root = root(spans, "/go/outer" + n);
+        Span client = grpc(calls, Span.Kind.CLIENT, "outer" + n, root, "OK");
+        Span outer = grpc(calls, Span.Kind.SERVER, "outer" + n, client, "OK");
+        call(calls, "inner" + n, outer, "OK");
+        call(calls, "last" + n, outer, "OK");
+      }
+      call(calls, "fail0", root(spans, "/go/fail0"), "INTERNAL");
+      call(calls, "none0", root(spans, "/go/none0"), "UNIMPLEMENTED");
+      assertThat(spans).isEmpty();
+      assertThat(calls).isEmpty();
+      assertThat(received).hasSize(expected);
+      assertQuiet(app);
+    }
+  }
+
   private static void awaitPort(int port) throws Exception {
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
     while (true) {

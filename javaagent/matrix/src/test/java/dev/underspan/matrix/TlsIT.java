@@ -109,10 +109,7 @@ class TlsIT {
         .agent("debug=true")
         .libraries()
         .command(
-            "dev.underspan.matrix.TlsApp",
-            store.toString(),
-            PASSWORD,
-            Integer.toString(http2Port));
+            "dev.underspan.matrix.TlsApp", store.toString(), PASSWORD, Integer.toString(http2Port));
   }
 
   /** All spans, once none has come for a while. */

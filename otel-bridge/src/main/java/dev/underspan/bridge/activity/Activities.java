@@ -313,7 +313,7 @@ public final class Activities {
    * @return the moment
    */
   public long end(Activity activity, long at) {
-    long now = activity.time().end(kernel, at);
+    long now = activity.time().end(kernel, at, knownOrNew());
     activity.end(now);
     return now;
   }

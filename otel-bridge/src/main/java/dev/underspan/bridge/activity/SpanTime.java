@@ -234,14 +234,15 @@ public final class SpanTime {
    * nobody's.
    *
    * @param at when; 0: at this moment
+   * @param self the calling thread
    * @return that moment
    */
-  synchronized long end(@Nullable Kernel kernel, long at) {
-    long now = at == 0 ? System.nanoTime() : at;
+  synchronized long end(@Nullable Kernel kernel, long at, ThreadState self) {
     if (ended) {
-      return now;
+      return at == 0 ? System.nanoTime() : at;
     }
     ended = true;
+    long now = at == 0 ? leaveAtEnd(kernel, self) : at;
     if (inside.isEmpty()) {
       budget.idle += Math.max(0, now - Math.max(idleSince, begin));
     }
@@ -257,6 +258,27 @@ public final class SpanTime {
     }
     inside.clear();
     return now;
+  }
+
+  /**
+   * The calling thread may be inside as well. The moment is then that of its own account: read for
+   * an earlier moment, it would have what came in between, if the thread lost its CPU there.
+   */
+  private long leaveAtEnd(@Nullable Kernel kernel, ThreadState self) {
+    if (kernel != null && self.slot >= 0) {
+      for (Stay stay : inside) {
+        if (stay.state == self && stay.kernel) {
+          long at = kernel.ledger().readNow(self.slot, self.scratch);
+          settle(stay, self.scratch, at);
+          inside.remove(stay);
+          if (inside.isEmpty()) {
+            idleSince = at;
+          }
+          return at;
+        }
+      }
+    }
+    return System.nanoTime();
   }
 
   /** The sum, once the span has ended. */

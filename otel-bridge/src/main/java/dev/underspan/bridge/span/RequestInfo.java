@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
  * An HTTP request as its handler sees it.
  *
  * @param component which server, for the instrumentation scope
- * @param method request method
+ * @param method request method; of gRPC the full name, {@code package.Service/Method}
  * @param scheme http or https
  * @param path without the query
  * @param query without the question mark
@@ -28,4 +28,9 @@ public record RequestInfo(
     int clientPort,
     int localPort,
     @Nullable String protocolVersion,
-    @Nullable String userAgent) {}
+    @Nullable String userAgent) {
+  /** Whether it is a gRPC call. */
+  boolean isGrpc() {
+    return component.equals("grpc");
+  }
+}

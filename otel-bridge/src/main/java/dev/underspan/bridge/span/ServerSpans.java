@@ -7,6 +7,9 @@ import static io.opentelemetry.semconv.HttpAttributes.HTTP_RESPONSE_STATUS_CODE;
 import static io.opentelemetry.semconv.HttpAttributes.HTTP_ROUTE;
 import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PEER_PORT;
 import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PROTOCOL_VERSION;
+import static io.opentelemetry.semconv.RpcAttributes.RPC_METHOD;
+import static io.opentelemetry.semconv.RpcAttributes.RPC_STATUS_CODE;
+import static io.opentelemetry.semconv.RpcAttributes.RPC_SYSTEM_NAME;
 import static io.opentelemetry.semconv.ServerAttributes.SERVER_ADDRESS;
 import static io.opentelemetry.semconv.ServerAttributes.SERVER_PORT;
 import static io.opentelemetry.semconv.UrlAttributes.URL_PATH;
@@ -20,6 +23,7 @@ import dev.underspan.bridge.activity.Activity;
 import dev.underspan.bridge.activity.SpanTime;
 import dev.underspan.bridge.activity.ThreadState;
 import dev.underspan.bridge.clock.EpochClock;
+import dev.underspan.bridge.wire.GrpcSyntax;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
@@ -28,6 +32,7 @@ import io.opentelemetry.context.Context;
 import io.opentelemetry.context.propagation.TextMapGetter;
 import io.opentelemetry.context.propagation.TextMapPropagator;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -37,6 +42,13 @@ import org.jspecify.annotations.Nullable;
  * lay in the socket, on no thread.
  */
 public final class ServerSpans {
+  /**
+   * Status codes of gRPC that make a server span an error; of the others the client is to blame.
+   */
+  private static final Set<String> SERVERS_FAULT =
+      Set.of(
+          "UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS");
+
   private final Tracer tracer;
   private final TextMapPropagator propagator;
   private final String[] fields;
@@ -123,6 +135,10 @@ public final class ServerSpans {
         span.updateName(request.method() + " " + route);
         span.setAttribute(HTTP_ROUTE, route);
       }
+      if (request.isGrpc()) {
+        describeGrpc(span, status);
+        return;
+      }
       if (status > 0) {
         span.setAttribute(HTTP_RESPONSE_STATUS_CODE, (long) status);
       }
@@ -137,6 +153,15 @@ public final class ServerSpans {
     }
   }
 
+  private static void describeGrpc(Span span, int code) {
+    String status = GrpcSyntax.status(code);
+    span.setAttribute(RPC_STATUS_CODE, status);
+    if (SERVERS_FAULT.contains(status)) {
+      span.setAttribute(ERROR_TYPE, status);
+      span.setStatus(StatusCode.ERROR);
+    }
+  }
+
   /**
    * A handler is entered on the calling thread.
    *
@@ -145,7 +170,9 @@ public final class ServerSpans {
   public Handle start(RequestInfo request, @Nullable String[] propagation) {
     long now = System.nanoTime();
     ThreadState state = activities.state();
-    ServerRequest socket = find(state, request.localPort(), request.clientPort(), now);
+    // Frames of many calls share a connection: what arrived first need not be this one's.
+    ServerRequest socket =
+        request.isGrpc() ? null : find(state, request.localPort(), request.clientPort(), now);
     boolean readHere = socket != null && claim(state, socket);
     long begin = socket == null ? now : socket.arrivalNs > 0 ? socket.arrivalNs : socket.readNs;
     Context parent = propagator.extract(Context.root(), propagation, new Getter());
@@ -275,8 +302,13 @@ public final class ServerSpans {
   }
 
   private static void describe(Span span, RequestInfo request) {
-    span.setAttribute(HTTP_REQUEST_METHOD, request.method());
-    span.setAttribute(URL_SCHEME, request.scheme() == null ? "http" : request.scheme());
+    if (request.isGrpc()) {
+      span.setAttribute(RPC_SYSTEM_NAME, "grpc");
+      span.setAttribute(RPC_METHOD, request.method());
+    } else {
+      span.setAttribute(HTTP_REQUEST_METHOD, request.method());
+      span.setAttribute(URL_SCHEME, request.scheme() == null ? "http" : request.scheme());
+    }
     span.setAttribute(URL_PATH, request.path());
     span.setAttribute(URL_QUERY, request.query());
     span.setAttribute(CLIENT_ADDRESS, request.clientAddress());

@@ -3,7 +3,7 @@ package dev.underspan.bridge.wire;
 import org.jspecify.annotations.Nullable;
 
 /** Small pieces of gRPC (gRPC over HTTP2, "Requests"; gRPC status codes). */
-final class GrpcSyntax {
+public final class GrpcSyntax {
   private static final String[] STATUS = {
     "OK",
     "CANCELLED",
@@ -26,7 +26,8 @@ final class GrpcSyntax {
 
   private GrpcSyntax() {}
 
-  static String status(int code) {
+  /** The name of a status code. */
+  public static String status(int code) {
     return code >= 0 && code < STATUS.length ? STATUS[code] : Integer.toString(code);
   }
 
