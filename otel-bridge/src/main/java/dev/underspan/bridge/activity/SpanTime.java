@@ -220,7 +220,7 @@ public final class SpanTime {
         closeGap(state, true, kernel.ledger().thread(slot), state.moves, account, now);
         idleSince = now;
       }
-      return end(kernel, now);
+      return end(kernel, now, state);
     }
   }
 
