@@ -190,7 +190,7 @@ class TlsIT {
         AppUnderAgent app = app(home, receiver, 0)) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
       int number = 1;
-      for (int round = 0; round < 11; round++) {
+      for (int round = 0; round < 7; round++) {
         app.get("/http1/" + number++);
         app.get("/http1/" + number++ + "/100000");
         app.get("/socket/" + number++);
@@ -214,7 +214,7 @@ class TlsIT {
                 .start()) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
       int number = 1;
-      for (int round = 0; round < 5; round++) {
+      for (int round = 0; round < 3; round++) {
         app.get("/http1/" + number++ + "/100000");
         app.get("/socket/" + number++);
         app.get("/socket/" + number++ + "/100000");
