@@ -11,6 +11,7 @@
 #define AF_INET6 10
 #define MSG_PEEK 2
 #define MAX_IOVEC 4
+#define MAX_STEPS 256 /* of a vector's parts, each of an eighth of the record at most */
 
 /* Cloned from a listening socket to each connection that it yields. */
 struct {
@@ -71,9 +72,11 @@ static __always_inline void fill_endpoint(struct endpoint *to, struct sock *sk, 
 }
 
 /* The user's buffer of the call that the current task is in: the kernel has just copied from or to
- * it, so it is resident. Only the first non-empty part of a vector is read.
+ * it, so it is resident. Of a vector it is the first part that is not empty; if there are more,
+ * parts is where they are described, that one first.
  */
-static __always_inline const void *user_buffer(struct task_struct *task, __u32 *length)
+static __always_inline const void *user_buffer(struct task_struct *task, __u32 *length,
+					       const void **parts)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	const void *second = (const void *)user_arg2(regs);
@@ -95,14 +98,16 @@ static __always_inline const void *user_buffer(struct task_struct *task, __u32 *
 	case NR_readv:
 	case NR_writev:
 		for (int i = 0; i < MAX_IOVEC; i++) {
-			if (bpf_probe_read_user(&vector, sizeof(vector),
-						second + i * sizeof(vector)))
+			if (bpf_probe_read_user(&vector, sizeof(vector), second))
 				return NULL;
 			if (vector.iov_len)
 				break;
+			second += sizeof(vector);
 		}
-		if (vector.iov_len < *length)
+		if (vector.iov_len < *length) {
 			*length = vector.iov_len;
+			*parts = second;
+		}
 		return vector.iov_base;
 	default:
 		return NULL;
@@ -135,6 +140,88 @@ static __always_inline void fill_payload(struct socket_event *event, __u8 *paylo
 	if (length < event->total && readable == event->total && readable >= TAIL_BYTES &&
 	    !bpf_probe_read_user(event->tail, TAIL_BYTES, user + readable - TAIL_BYTES))
 		event->tail_size = TAIL_BYTES;
+}
+
+/* A walk over a vector's parts, by bpf_loop: as a plain loop it is too much for the verifier. */
+struct parts_walk {
+	__u8 *payload;
+	const void *part; /* the current one's description */
+	__u32 at, done; /* in the record, in the part */
+	__u32 total, reserved;
+};
+
+/* Copies the next step; one ends with its part or with an eighth of the record. The last eighth is
+ * the room for a whole step, by which the verifier knows the bounds.
+ */
+static __always_inline long copy_step(struct parts_walk *walk, const __u32 size)
+{
+	const __u32 step = size / 8;
+	struct iovec part = {};
+	__u64 length;
+	__u32 at = walk->at;
+
+	if (at >= walk->total || bpf_probe_read_user(&part, sizeof(part), walk->part))
+		return 1;
+	length = part.iov_len - walk->done;
+	if (length > walk->total - at)
+		length = walk->total - at;
+	if (length > step)
+		length = step;
+	/* Compares against constants, as above. */
+	barrier_var(length);
+	barrier_var(at);
+	if (length > step || at > size - step)
+		return 1;
+	if (length && bpf_probe_read_user(walk->payload + at, length, part.iov_base + walk->done)) {
+		COUNT(payload_unreadable);
+		return 1;
+	}
+	walk->at = at + length;
+	walk->done += length;
+	if (walk->done >= part.iov_len) {
+		walk->part += sizeof(part);
+		walk->done = 0;
+	}
+	return 0;
+}
+
+static long copy_small_step(__u32 index, struct parts_walk *walk)
+{
+	return copy_step(walk, PAYLOAD_SMALL);
+}
+
+static long copy_medium_step(__u32 index, struct parts_walk *walk)
+{
+	return copy_step(walk, PAYLOAD_MEDIUM);
+}
+
+static long copy_large_step(__u32 index, struct parts_walk *walk)
+{
+	return copy_step(walk, PAYLOAD_LARGE);
+}
+
+/* A vector's parts one behind the other: of HTTP/2, many calls' headers leave in one writev, and
+ * the table that they build must not miss any.
+ */
+static __always_inline void fill_parts(struct socket_event *event, __u8 *payload, __u32 size_class,
+				       const void *parts)
+{
+	struct parts_walk walk = {
+	    .payload = payload,
+	    .part = parts,
+	    .total = event->total,
+	};
+
+	event->header.size_class = size_class;
+	event->tail_size = 0;
+	__builtin_memset(event->tail, 0, sizeof(event->tail));
+	if (size_class == PAYLOAD_SMALL)
+		bpf_loop(MAX_STEPS, copy_small_step, &walk, 0);
+	else if (size_class == PAYLOAD_MEDIUM)
+		bpf_loop(MAX_STEPS, copy_medium_step, &walk, 0);
+	else
+		bpf_loop(MAX_STEPS, copy_large_step, &walk, 0);
+	event->captured = walk.at;
 }
 
 static __always_inline void copy_account(__u64 *to, struct slot *slot, __u64 now)
@@ -288,7 +375,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	struct tcp_sock *tcp;
 	struct slot *slot = NULL;
 	__u32 tid, index = LEDGER_NO_SLOT, total, readable, rtt_us, retransmits;
-	const void *user;
+	const void *user, *parts = NULL;
 
 	if (result <= 0)
 		return 0;
@@ -350,7 +437,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	}
 	conn->last_direction = type;
 	COUNT(events_seen);
-	user = user_buffer(task, &readable);
+	user = user_buffer(task, &readable, &parts);
 	if (!user)
 		COUNT(payload_unreadable);
 
@@ -364,10 +451,15 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		}                                                                                  \
 		fill_event(&record->event, sk, conn, type, total, now, tid, slot, index, begin_ns, \
 			   rtt_us, retransmits);                                                   \
-		fill_payload(&record->event, record->payload, size_class, user, readable);         \
+		if (parts)                                                                         \
+			fill_parts(&record->event, record->payload, size_class, parts);            \
+		else                                                                               \
+			fill_payload(&record->event, record->payload, size_class, user, readable); \
 		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                      \
 	} while (0)
 
+	if (parts)
+		readable = total + total / 7; /* so that the last eighth is not needed */
 	if (readable <= PAYLOAD_SMALL)
 		EMIT(wire_record_small, PAYLOAD_SMALL);
 	else if (readable <= PAYLOAD_MEDIUM)
