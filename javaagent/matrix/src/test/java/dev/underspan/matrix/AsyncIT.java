@@ -293,7 +293,7 @@ class AsyncIT {
     assertThat(span.traceId()).isEqualTo(parent.traceId());
     assertThat(span.name()).isEqualTo("test.Echo/" + method);
     assertThat(span.text("rpc.system.name")).isEqualTo("grpc");
-    assertThat(span.text("rpc.response.status_code")).as(method).isEqualTo(status);
+    assertThat(span.text("rpc.status_code")).as(method).isEqualTo(status);
     return span;
   }
 
