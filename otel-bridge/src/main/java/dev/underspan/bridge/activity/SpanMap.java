@@ -18,10 +18,11 @@ public final class SpanMap {
   /** Empty. */
   public SpanMap() {}
 
-  private static final class Key extends WeakReference<Object> {
+  /** A span, as weakly as everybody else here should hold it. */
+  public static final class Key extends WeakReference<Object> {
     private final int hash;
 
-    Key(Object span, ReferenceQueue<Object> queue) {
+    private Key(Object span, ReferenceQueue<Object> queue) {
       super(span, queue);
       hash = System.identityHashCode(span);
     }
@@ -63,14 +64,25 @@ public final class SpanMap {
     return found;
   }
 
+  /** What is to stand for a span. */
+  public Key key(Object span) {
+    return new Key(span, collected);
+  }
+
   /** Notes a span's activity, and forgets those whose span is gone. */
-  public void put(Object span, Activity activity) {
+  public void put(Key key, Activity activity) {
     Reference<?> gone = collected.poll();
     while (gone != null) {
       map.remove(gone);
       gone = collected.poll();
     }
-    map.put(new Key(span, collected), activity);
+    map.put(key, activity);
+  }
+
+  /** A span has ended: so that the collector has no work with it. */
+  public void remove(Key key) {
+    map.remove(key);
+    key.clear();
   }
 
   /** How many are known. */

@@ -1,12 +1,12 @@
 package dev.underspan.bridge.enrich;
 
+import dev.underspan.bridge.activity.SpanMap;
 import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.common.Attributes;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.StatusCode;
-import java.lang.ref.WeakReference;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -24,7 +24,7 @@ final class ForeignSpan implements Span {
   /** Of spans whose beginning was not seen. */
   static final int UNKNOWN = -1;
 
-  private final WeakReference<Object> span;
+  final SpanMap.Key span;
   private final SpanApi api;
   private final SpanContext ids;
   final int kind;
@@ -52,8 +52,8 @@ final class ForeignSpan implements Span {
   /** What the kernel saw of the calls that it stands for; null where it stands for none. */
   final @Nullable NetFacts calls;
 
-  ForeignSpan(Object span, SpanApi api, SpanContext ids, int kind, long startEpochNanos) {
-    this.span = new WeakReference<>(span);
+  ForeignSpan(SpanMap.Key span, SpanApi api, SpanContext ids, int kind, long startEpochNanos) {
+    this.span = span;
     this.api = api;
     this.ids = ids;
     this.kind = kind;

@@ -92,11 +92,12 @@ public final class ForeignSpans {
     if (!ids.isValid()) {
       return;
     }
-    ForeignSpan foreign = new ForeignSpan(span, api, ids, kind, startEpochNanos);
+    SpanMap.Key key = activityOf.key(span);
+    ForeignSpan foreign = new ForeignSpan(key, api, ids, kind, startEpochNanos);
     Activity activity = new Activity(foreign, clock.anchor());
     long id = activity.head().spanId();
     activities.begin(activity);
-    activityOf.put(span, activity);
+    activityOf.put(key, activity);
     open.put(id, activity);
     if (foreign.calls != null) {
       owners.started(foreign, activity.head());
@@ -138,6 +139,8 @@ public final class ForeignSpans {
     budget.writeTo(foreign);
     foreign.setAttribute(
         Keys.LEVEL, activities.kernel() != null && !time.isByProcess() ? "kernel" : "process");
+    // If it is made current once more, that is an activity without time.
+    activityOf.remove(foreign.span);
     enriched.increment();
   }
 
@@ -194,15 +197,16 @@ public final class ForeignSpans {
     if (!ids.isValid()) {
       return null;
     }
+    SpanMap.Key key = activityOf.key(span);
     Activity activity =
-        new Activity(new ForeignSpan(span, api, ids, ForeignSpan.UNKNOWN, 0), clock.anchor());
+        new Activity(new ForeignSpan(key, api, ids, ForeignSpan.UNKNOWN, 0), clock.anchor());
     Activity same = open.get(activity.head().spanId());
     if (same != null) {
       activity = same;
     } else {
       activity.time().begin(System.nanoTime());
     }
-    activityOf.put(span, activity);
+    activityOf.put(key, activity);
     return activity;
   }
 

@@ -2,6 +2,7 @@ package dev.underspan.bridge.enrich;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.underspan.bridge.activity.SpanMap;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.TraceHead;
@@ -39,7 +40,8 @@ class ClientOwnersTest {
             .setAttribute("server.port", port)
             .startSpan();
     SpanApi api = SpanApi.of(span);
-    ForeignSpan foreign = new ForeignSpan(span, api, api.ids(span), ForeignSpan.CLIENT, 0);
+    ForeignSpan foreign =
+        new ForeignSpan(new SpanMap().key(span), api, api.ids(span), ForeignSpan.CLIENT, 0);
     owners.started(foreign, head(id));
     last = foreign;
     return span;
