@@ -375,17 +375,34 @@ public final class Underspan {
       new ClassValue<>() {
         @Override
         protected Optional<Field> computeValue(Class<?> type) {
-          try {
-            Field field = type.getDeclaredField(FIELD);
-            field.setAccessible(true);
-            return Optional.of(field);
-          } catch (ReflectiveOperationException e) {
-            return Optional.empty();
+          for (Class<?> at = type; at != null; at = at.getSuperclass()) {
+            try {
+              Field field = at.getDeclaredField(FIELD);
+              field.setAccessible(true);
+              return Optional.of(field);
+            } catch (NoSuchFieldException e) {
+              // maybe its superclass
+            }
           }
+          return Optional.empty();
         }
       };
 
-  /** What an object captured when it was made; null if its class is not changed. */
+  /** Has the object keep something; false if its class is not changed. */
+  static boolean keep(Object carrier, Object kept) {
+    try {
+      Optional<Field> field = FIELDS.get(carrier.getClass());
+      if (field.isPresent()) {
+        field.get().set(carrier, kept);
+        return true;
+      }
+    } catch (Throwable t) {
+      adviceFailed("keep", t);
+    }
+    return false;
+  }
+
+  /** What an object captured or keeps; null if its class is not changed. */
   public static Object capturedBy(Object carrier) {
     try {
       Optional<Field> field = FIELDS.get(carrier.getClass());

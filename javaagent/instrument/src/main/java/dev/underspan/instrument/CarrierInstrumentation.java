@@ -65,7 +65,8 @@ final class CarrierInstrumentation {
   static boolean isCarrier(List<Hook> hooks) {
     for (Hook hook : hooks) {
       if (hook.advice().equals(Capture.class.getName())
-          || hook.advice().equals(Keep.class.getName())) {
+          || hook.advice().equals(Keep.class.getName())
+          || hook.advice().equals(GrpcInstrumentation.Answered.class.getName())) {
         return true;
       }
     }

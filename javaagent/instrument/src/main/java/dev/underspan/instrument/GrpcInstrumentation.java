@@ -4,6 +4,7 @@ import io.grpc.Attributes;
 import io.grpc.Grpc;
 import io.grpc.Metadata;
 import io.grpc.Status;
+import io.grpc.internal.AbstractServerStream;
 import io.grpc.internal.ServerStream;
 import java.net.InetSocketAddress;
 import java.util.List;
@@ -24,7 +25,11 @@ final class GrpcInstrumentation {
               null,
               StreamCreated.class),
           Hook.of("io.grpc.internal.AbstractServerStream", "close", null, Answered.class),
-          Hook.of("io.grpc.internal.StatsTraceContext", "streamClosed", null, Closed.class),
+          Hook.of(
+              "io.grpc.internal.ServerImpl$JumpToApplicationThreadServerStreamListener",
+              "closed",
+              null,
+              Closed.class),
           Hook.of("io.grpc.Metadata", "<init>", null, CarrierInstrumentation.Capture.class),
           clientHeaders("io.grpc.netty.Utils"),
           clientHeaders("io.grpc.netty.shaded.io.grpc.netty.Utils"));
@@ -41,7 +46,7 @@ final class GrpcInstrumentation {
         @Advice.Argument(0) ServerStream stream,
         @Advice.Argument(1) String method,
         @Advice.Argument(2) Metadata headers) {
-      if (!Underspan.serverWanted()) {
+      if (!(stream instanceof AbstractServerStream) || !Underspan.serverWanted()) {
         return null;
       }
       String[] values = Underspan.propagationFields().clone();
@@ -68,7 +73,7 @@ final class GrpcInstrumentation {
               null,
               null,
               values);
-      return UnderspanRpc.started(stream.statsTraceContext(), opened);
+      return UnderspanRpc.started(stream, opened);
     }
 
     @Advice.OnMethodExit(onThrowable = Throwable.class, suppress = Throwable.class)
@@ -79,15 +84,18 @@ final class GrpcInstrumentation {
 
   static final class Answered {
     @Advice.OnMethodEnter(suppress = Throwable.class)
-    static void enter(@Advice.This ServerStream stream, @Advice.Argument(0) Status status) {
-      UnderspanRpc.answered(stream.statsTraceContext(), status.getCode().value());
+    static void enter(
+        @Advice.FieldValue(CarrierInstrumentation.FIELD) Object call,
+        @Advice.Argument(0) Status status) {
+      UnderspanRpc.answered(call, status.getCode().value());
     }
   }
 
   static final class Closed {
     @Advice.OnMethodEnter(suppress = Throwable.class)
-    static void enter(@Advice.This Object self, @Advice.Argument(0) Status status) {
-      UnderspanRpc.ended(self, status.getCode().value());
+    static void enter(
+        @Advice.FieldValue("stream") Object stream, @Advice.Argument(0) Status status) {
+      UnderspanRpc.ended(stream, status.getCode().value());
     }
   }
 

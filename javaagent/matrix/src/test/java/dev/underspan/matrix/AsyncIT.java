@@ -322,10 +322,6 @@ class AsyncIT {
           assertThat(calls.put(name, span)).as(name).isNull();
         }
       }
-      if (System.getenv("DUMP") != null) {
-        received.stream().limit(60).forEach(x -> System.err.println("DUMP " + x));
-        System.err.println("DUMP " + received.size() + Files.readString(app.stderr));
-      }
       for (int n = 0; n < REQUESTS; n++) {
         Span root = root(spans, "/go/outer" + n);
         Span client = grpc(calls, Span.Kind.CLIENT, "outer" + n, root, "OK");
