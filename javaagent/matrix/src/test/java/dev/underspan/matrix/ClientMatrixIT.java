@@ -62,6 +62,8 @@ class ClientMatrixIT {
     MARIADB("mariadb", "MariaDB Connector/J", "MariaDB"),
     MYSQL("mysql", "MySQL Connector/J", "MariaDB"),
     JEDIS("jedis", "Jedis", "Redis"),
+    LETTUCE("lettuce", "Lettuce, one connection", "Redis"),
+    GRPC("grpc", "gRPC on Netty, one connection", "gRPC"),
     JDK_HTTP("java.net.http", "`java.net.http`", "HTTP/1.1"),
     URL_CONNECTION("HttpURLConnection", "`HttpURLConnection`", "HTTP/1.1"),
     APACHE("httpclient5", "Apache HttpClient 5", "HTTP/1.1"),
@@ -84,14 +86,15 @@ class ClientMatrixIT {
 
     /** Calls of a request. */
     int calls(int id) {
-      return this == JEDIS ? id % 5 + 1 : 1;
+      return this == JEDIS || this == LETTUCE ? id % 5 + 1 : 1;
     }
 
     boolean isOf(Span call, int id) {
       return switch (this) {
         case POSTGRESQL, MARIADB, MYSQL ->
             ("SELECT ? AS id_" + id).equals(call.text("db.query.text"));
-        case JEDIS -> "INCR".equals(call.text("db.operation.name"));
+        case JEDIS, LETTUCE -> "INCR".equals(call.text("db.operation.name"));
+        case GRPC -> ("test.Echo/call" + id).equals(call.text("rpc.method"));
         default -> String.valueOf(call.text("url.full")).endsWith("/echo/" + id);
       };
     }

@@ -2,6 +2,14 @@ package dev.underspan.matrix;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import io.grpc.CallOptions;
+import io.grpc.ManagedChannel;
+import io.grpc.Server;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.stub.ClientCalls;
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.api.sync.RedisCommands;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.HttpURLConnection;
@@ -113,6 +121,8 @@ public final class ClientsApp {
     sql("mariadb", "jdbc:mariadb://127.0.0.1:PORT/?user=root");
     sql("mysql", "jdbc:mysql://127.0.0.1:PORT/?user=root&sslMode=DISABLED");
     jedis();
+    lettuce();
+    grpc();
     String echo = "http://127.0.0.1:" + ports.get("http") + "/echo/";
 
     HttpClient jdk = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
@@ -175,6 +185,39 @@ public final class ClientsApp {
             pool.add(connection);
           }
         });
+  }
+
+  /** One connection for all; its event loop writes what many threads ask for. */
+  private void lettuce() {
+    Integer port = ports.get("redis");
+    if (port == null) {
+      return;
+    }
+    RedisCommands<String, String> commands =
+        RedisClient.create("redis://127.0.0.1:" + port).connect().sync();
+    calls.put(
+        "lettuce",
+        id -> {
+          for (int i = 0; i <= id % 5; i++) {
+            commands.incr("l" + id);
+          }
+        });
+  }
+
+  /** The same of gRPC, whose method is named by the request's number. */
+  private void grpc() throws IOException {
+    Server server =
+        NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+            .fallbackHandlerRegistry(new GrpcApp.Methods())
+            .build()
+            .start();
+    ManagedChannel channel =
+        NettyChannelBuilder.forAddress("localhost", server.getPort()).usePlaintext().build();
+    calls.put(
+        "grpc",
+        id ->
+            ClientCalls.blockingUnaryCall(
+                channel, GrpcApp.method("call" + id), CallOptions.DEFAULT, "x"));
   }
 
   /** Its arguments are not told, so the number of commands says which request it is. */

@@ -71,7 +71,7 @@ public final class GrpcApp {
     server.shutdownNow().awaitTermination();
   }
 
-  private static MethodDescriptor<String, String> method(String name) {
+  static MethodDescriptor<String, String> method(String name) {
     return MethodDescriptor.<String, String>newBuilder()
         .setType(MethodDescriptor.MethodType.UNARY)
         .setFullMethodName("test.Echo/" + name)
@@ -80,7 +80,7 @@ public final class GrpcApp {
         .build();
   }
 
-  private static final class Methods extends HandlerRegistry {
+  static final class Methods extends HandlerRegistry {
     @Override
     public ServerMethodDefinition<?, ?> lookupMethod(String fullName, String authority) {
       String name = fullName.substring("test.Echo/".length());
