@@ -27,7 +27,7 @@ final class KernelSide implements Kernel, EventPump {
   private static final int PUMP_EVENTS = 256;
 
   /** How long it waits for whoever reads just now. */
-  private static final long PUMP_WAIT_NS = 2_000_000;
+  private static final long PUMP_WAIT_NS = 5_000_000;
 
   /** How often it looks again at a record that another thread is writing. */
   private static final int PUMP_TRIES = 100;
