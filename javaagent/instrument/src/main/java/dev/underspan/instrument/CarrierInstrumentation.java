@@ -36,6 +36,9 @@ final class CarrierInstrumentation {
           "complete|completeExceptionally|cancel",
           "io.lettuce.core.RedisPublisher$RedisSubscription",
           "onNext|onDataAvailable|onAllDataRead|onError|request",
+          // A call of OkHttp, which may wait for another one's thread to start it.
+          "okhttp3.internal.connection.RealCall$AsyncCall",
+          "run",
           // A gRPC call: what its listener is told, on either side, and the wait for a channel.
           "io.grpc.internal.SerializingExecutor",
           "run",

@@ -27,6 +27,7 @@ final class Catalogue {
     add(enabled, "thread", ThreadInstrumentation.HOOKS);
     add(enabled, "blocking", BlockingInstrumentation.HOOKS);
     add(enabled, "http-client", HttpClientInstrumentation.HOOKS);
+    add(enabled, "okhttp", OkHttpInstrumentation.HOOKS);
     add(enabled, "accept", AcceptInstrumentation.HOOKS);
     add(enabled, "opentelemetry", OpenTelemetryInstrumentation.HOOKS);
     add(enabled, "tls", TlsInstrumentation.HOOKS);

@@ -20,9 +20,23 @@ final class ServletInstrumentation {
               "jakarta.servlet.http.HttpServlet",
               "service",
               "(Ljakarta/servlet/ServletRequest;",
-              Service.class));
+              Service.class),
+          // Both servers run the task on pools of their own kind.
+          asyncStart("org.apache.catalina.core.AsyncContextImpl"),
+          asyncStart("org.eclipse.jetty.ee10.servlet.AsyncContextState"));
 
   private ServletInstrumentation() {}
+
+  private static Hook asyncStart(String type) {
+    return Hook.of(type, "start", "(Ljava/lang/Runnable;)", AsyncStart.class);
+  }
+
+  static final class AsyncStart {
+    @Advice.OnMethodEnter(suppress = Throwable.class)
+    static void enter(@Advice.Argument(value = 0, readOnly = false) Runnable task) {
+      task = Underspan.wrap(task);
+    }
+  }
 
   static final class Service {
     @Advice.OnMethodEnter(suppress = Throwable.class)

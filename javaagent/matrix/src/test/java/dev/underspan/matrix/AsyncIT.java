@@ -283,6 +283,27 @@ class AsyncIT {
     }
   }
 
+  // ---- OkHttp --------------------------------------------------------------------------------
+
+  @ParameterizedTest
+  @MethodSource("dev.underspan.Jdks#homes")
+  void okHttp(Path home) throws Exception {
+    TraceStore store = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        AppUnderAgent app = app(home, receiver.endpoint(), "dev.underspan.matrix.OkHttpApp")) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      send(app, "/outer/", REQUESTS, null);
+      List<Span> received = await(store, 3 * REQUESTS);
+      Map<String, Span> spans = byPath(received);
+      for (int n = 0; n < REQUESTS; n++) {
+        assertCall(spans, root(spans, "/outer/" + n), "/inner/" + n);
+      }
+      assertThat(spans).isEmpty();
+      assertThat(received).hasSize(3 * REQUESTS);
+      assertQuiet(app);
+    }
+  }
+
   // ---- gRPC ----------------------------------------------------------------------------------
 
   private static Span grpc(

@@ -51,6 +51,15 @@ public final class ServletApp {
                   })
               .start();
         }
+        case "/start" -> {
+          AsyncContext async = request.startAsync();
+          async.start(
+              () -> {
+                recorded("start", "server:/shop/start", Probe.context());
+                response.setStatus(209);
+                async.complete();
+              });
+        }
         case "/fail" -> throw new IllegalStateException("expected");
         default -> {
           recorded("sync", "server:/shop/item", Probe.context());
@@ -68,6 +77,7 @@ public final class ServletApp {
       check("item", 206, get(client, port, "/shop/item?a=b").statusCode());
       check("async", 207, get(client, port, "/shop/async").statusCode());
       check("complete", 208, get(client, port, "/shop/complete").statusCode());
+      check("start", 209, get(client, port, "/shop/start").statusCode());
       check("fail", 500, get(client, port, "/shop/fail").statusCode());
       check("missing", 404, get(client, port, "/missing").statusCode());
     }
@@ -75,11 +85,12 @@ public final class ServletApp {
     Probe.event("end server:/shop/item 206 /shop/\\* null", 3);
     Probe.event("end server:/shop/async 207 /shop/\\* null", 3);
     Probe.event("end server:/shop/complete 208 /shop/\\* null", 3);
+    Probe.event("end server:/shop/start 209 /shop/\\* null", 3);
     Probe.event("end server:/shop/fail 500 /shop/\\* .*", 3);
     Probe.event("end server:/missing 404 (null|/) null", 3);
-    Probe.event("start " + args[0] + " .*", 15);
-    Probe.event("start .*", 15);
-    Probe.event("end .*", 15);
+    Probe.event("start " + args[0] + " .*", 18);
+    Probe.event("start .*", 18);
+    Probe.event("end .*", 18);
     Probe.event("failed .*", 0);
     System.out.println("DONE");
     System.exit(0);
