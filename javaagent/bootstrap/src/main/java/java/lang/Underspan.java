@@ -361,11 +361,17 @@ public final class Underspan {
 
   /** What is current on this thread, to be kept with an object for {@link #restore}. */
   public static Object capture() {
-    if (runtime == null) {
+    UnderspanRuntime r = runtime;
+    try {
+      if (r == null || r.isAgentThread()) {
+        return null; // the agent's own libraries may be changed as well
+      }
+      Object context = r.currentContext();
+      return context == null ? NOTHING : context;
+    } catch (Throwable t) {
+      adviceFailed("capture", t);
       return null;
     }
-    Object context = context();
-    return context == null ? NOTHING : context;
   }
 
   /** Name of the field in which an object of a changed class keeps what was captured. */

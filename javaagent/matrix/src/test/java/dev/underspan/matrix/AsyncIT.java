@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * number in its path says. The real jar on real JVMs; root.
  */
 class AsyncIT {
-  private static final int REQUESTS = 307; // prime
+  private static final int REQUESTS = 211; // prime
   private static final int IN_FLIGHT = 60;
 
   @TempDir Path directory;
