@@ -28,6 +28,7 @@ final class Catalogue {
     add(enabled, "blocking", BlockingInstrumentation.HOOKS);
     add(enabled, "http-client", HttpClientInstrumentation.HOOKS);
     add(enabled, "okhttp", OkHttpInstrumentation.HOOKS);
+    add(enabled, "apache-httpclient", ApacheHttpClientInstrumentation.HOOKS);
     add(enabled, "accept", AcceptInstrumentation.HOOKS);
     add(enabled, "opentelemetry", OpenTelemetryInstrumentation.HOOKS);
     add(enabled, "tls", TlsInstrumentation.HOOKS);
