@@ -296,6 +296,8 @@ public final class TlsConnection {
     if (in != null) {
       join.forget(in);
     }
-    arrivals.clear();
+    if (out == null || !out.isHandshaking()) {
+      arrivals.clear();
+    }
   }
 }

@@ -53,6 +53,11 @@ public final class TlsFlow {
   /** The handshake failed. */
   @Nullable TlsFailure failure;
 
+  /** A handshake that has not failed so far, nor is known to be done. */
+  boolean isHandshaking() {
+    return fresh && facts.protocol == null && !facts.failed;
+  }
+
   TlsFlow(Direction direction, TlsFacts facts) {
     this.direction = direction;
     this.facts = facts;

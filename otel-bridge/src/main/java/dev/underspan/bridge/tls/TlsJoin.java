@@ -138,7 +138,10 @@ public final class TlsJoin {
   /** Nothing more comes of a flow. */
   void forget(TlsFlow flow) {
     flow.dead = true;
-    flow.connection = null;
+    if (!flow.isHandshaking()) {
+      // Else whoever closed the socket may still say why.
+      flow.connection = null;
+    }
     while (!flow.waiting.isEmpty()) {
       drop(flow.waiting.remove());
     }

@@ -198,13 +198,9 @@ public final class TlsTap {
 
   /** An engine has thrown; of interest once, while it is not through with its handshake. */
   public void failed(TlsEngine of, SSLEngine engine, Throwable error, @Nullable TraceHead head) {
-    if (isHandshaking(of.out)) {
+    if (of.out.isHandshaking()) {
       failed(of.out, engine.getSSLParameters(), error, head);
     }
-  }
-
-  private static boolean isHandshaking(TlsFlow flow) {
-    return flow.fresh && !flow.dead && flow.facts.protocol == null && !flow.facts.failed;
   }
 
   private void failed(
@@ -324,7 +320,7 @@ public final class TlsTap {
   public void handshaken(SSLSocket socket, @Nullable Throwable error, @Nullable TraceHead head) {
     TlsFlow out = lastUsed.get().out;
     if (out != null && error != null) {
-      if (isHandshaking(out)) {
+      if (out.isHandshaking()) {
         failed(out, socket.getSSLParameters(), error, head);
       }
     } else if (out != null && out.facts.protocol == null && socket.getUseClientMode()) {

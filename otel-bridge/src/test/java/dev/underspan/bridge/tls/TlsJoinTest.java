@@ -459,4 +459,22 @@ class TlsJoinTest {
     pair.call("/1");
     assertThat(targets()).containsExactly("/0", "/1");
   }
+
+  @Test
+  void aFailureIsToldOfAConnectionThatIsClosed() throws Exception {
+    Pair pair = new Pair("TLSv1.3");
+    pair.span = 77;
+    pair.client.beginHandshake();
+    pair.send(pair.wrap(null));
+    java.util.Objects.requireNonNull(pair.connection).onClose(pair.clock);
+    TlsEngine kept = java.util.Objects.requireNonNull(tap.known(pair.client));
+    for (int i = 0; i < 2; i++) { // once is enough
+      tap.failed(kept, pair.client, new javax.net.ssl.SSLHandshakeException("no"), null);
+      join.poll();
+    }
+    assertThat(calls).hasSize(1);
+    assertThat(calls.get(0).errorType()).isEqualTo("javax.net.ssl.SSLHandshakeException");
+    assertThat(calls.get(0).parent()).isEqualTo(new TraceHead(1, 2, 77, 1));
+    assertThat(kept.out.connection).isNull();
+  }
 }
