@@ -37,11 +37,7 @@ class RealJarIT {
     while (store.size() < count && System.nanoTime() < deadline) {
       Thread.sleep(50);
     }
-    List<Span> spans = new ArrayList<>();
-    for (Trace trace : store.traces()) {
-      spans.addAll(trace.spans());
-    }
-    return spans;
+    return store.spans();
   }
 
   private void assertTraced(AppUnderAgent app, TraceStore store) throws Exception {

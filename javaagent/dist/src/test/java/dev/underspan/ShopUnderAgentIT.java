@@ -14,6 +14,7 @@ import dev.underspan.sample.load.Shop;
 import dev.underspan.sample.load.ShopOptions;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -53,13 +54,7 @@ class ShopUnderAgentIT {
     LoadDriver.Result result =
         new LoadDriver(shop.url(Service.STOREFRONT)).run(plan, progress -> {});
     assertThat(result.errors()).isZero();
-    // All is there when nothing has come for a while.
-    int before = -1;
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-    while (before != store.size() && System.nanoTime() < deadline) {
-      before = store.size();
-      Thread.sleep(1500);
-    }
+    store.settle(Duration.ofMillis(1500), Duration.ofSeconds(20));
     return List.copyOf(store.traces());
   }
 

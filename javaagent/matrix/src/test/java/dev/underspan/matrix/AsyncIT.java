@@ -3,13 +3,13 @@ package dev.underspan.matrix;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.underspan.AppUnderAgent;
+import dev.underspan.bridge.wire.LocalServer;
 import dev.underspan.demo.OtlpReceiver;
 import dev.underspan.demo.Span;
 import dev.underspan.demo.TraceStore;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -76,9 +76,7 @@ class AsyncIT {
       Thread.sleep(50);
     }
     Thread.sleep(500); // more than that would be wrong
-    List<Span> spans = new ArrayList<>();
-    store.traces().forEach(trace -> spans.addAll(trace.spans()));
-    return spans;
+    return store.spans();
   }
 
   private static String path(Span span) {
@@ -205,35 +203,15 @@ class AsyncIT {
   @ParameterizedTest
   @MethodSource("dev.underspan.Jdks#homes")
   void webFluxAndItsClients(Path home) throws Exception {
-    int redisPort;
-    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      redisPort = free.getLocalPort();
-    }
-    Process redis =
-        new ProcessBuilder(
-                "redis-server",
-                "--port",
-                String.valueOf(redisPort),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--dir",
-                directory.toString())
-            .redirectErrorStream(true)
-            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-            .start();
     TraceStore store = new TraceStore();
-    try (OtlpReceiver receiver = new OtlpReceiver(0, store)) {
-      awaitPort(redisPort);
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        LocalServer redis = LocalServer.redis()) {
       try (AppUnderAgent app =
           app(
               home,
               receiver.endpoint(),
               "dev.underspan.matrix.FluxApp",
-              String.valueOf(redisPort))) {
+              String.valueOf(redis.port))) {
         assertThat(app.level()).contains("level kernel: ledger and sockets");
         send(app, "/outer/", REQUESTS, null);
         List<Span> received = await(store, 6 * REQUESTS);
@@ -277,9 +255,6 @@ class AsyncIT {
         assertThat(spans).isEmpty();
         assertQuiet(app);
       }
-    } finally {
-      redis.destroy();
-      redis.waitFor(5, TimeUnit.SECONDS);
     }
   }
 
@@ -356,19 +331,6 @@ class AsyncIT {
       assertThat(calls).isEmpty();
       assertThat(received).hasSize(expected);
       assertQuiet(app);
-    }
-  }
-
-  private static void awaitPort(int port) throws Exception {
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-    while (true) {
-      try {
-        new Socket(InetAddress.getLoopbackAddress(), port).close();
-        return;
-      } catch (IOException e) {
-        assertThat(System.nanoTime()).as("redis-server").isLessThan(deadline);
-        Thread.sleep(20);
-      }
     }
   }
 }

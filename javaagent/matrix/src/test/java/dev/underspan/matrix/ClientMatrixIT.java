@@ -38,6 +38,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ClientMatrixIT {
   private static final int REQUESTS = 307; // prime
   private static final int AT_ONCE = 100;
+  private static final Duration QUIET = Duration.ofMillis(700);
 
   private static final HttpClient CLIENT =
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
@@ -170,11 +171,11 @@ class ClientMatrixIT {
         // Classes that are loaded for the first time, and instrumented.
         assertThat(app.get("/" + library.path + "/1")).isEqualTo("ok");
       }
-      awaitQuiet(store);
+      store.settle(QUIET, Duration.ofSeconds(20));
       for (Library library : Library.values()) {
         store.clear();
         load(app, library);
-        awaitQuiet(store);
+        store.settle(QUIET, Duration.ofSeconds(20));
         Counts counts = Counts.of(store, library);
         MATRIX.add(library.label, column(variant), counts.toString());
         assertThat(counts)
@@ -254,16 +255,6 @@ class ClientMatrixIT {
     }
     for (CompletableFuture<String> answer : answers) {
       assertThat(answer.get(60, TimeUnit.SECONDS)).isEqualTo("ok");
-    }
-  }
-
-  /** All is there when nothing has come for a while. */
-  private static void awaitQuiet(TraceStore store) throws InterruptedException {
-    int before = -1;
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-    while (before != store.size() && System.nanoTime() < deadline) {
-      before = store.size();
-      Thread.sleep(700);
     }
   }
 }

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import dev.underspan.AppUnderAgent;
 import dev.underspan.demo.OtlpReceiver;
 import dev.underspan.demo.Span;
-import dev.underspan.demo.Trace;
 import dev.underspan.demo.TraceStore;
 import dev.underspan.sample.load.PostgresLauncher;
 import jakarta.servlet.http.HttpServlet;
@@ -114,17 +113,8 @@ class TlsIT {
 
   /** All spans, once none has come for a while. */
   private static List<Span> settled(TraceStore spans) throws InterruptedException {
-    int before = -1;
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-    while (before != spans.size() && System.nanoTime() < deadline) {
-      before = spans.size();
-      Thread.sleep(700);
-    }
-    List<Span> all = new ArrayList<>();
-    for (Trace trace : spans.traces()) {
-      all.addAll(trace.spans());
-    }
-    return all;
+    spans.settle(Duration.ofMillis(700), Duration.ofSeconds(20));
+    return spans.spans();
   }
 
   /** Of every handler whose path is /WAY/N there is one call to /inner/N below it, and no other. */

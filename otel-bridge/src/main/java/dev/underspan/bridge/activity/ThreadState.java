@@ -3,6 +3,7 @@ package dev.underspan.bridge.activity;
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import dev.underspan.abi.ServerRequest;
+import dev.underspan.bridge.weak.WeakIdentityMap;
 import dev.underspan.bridge.wire.TraceHead;
 import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
@@ -69,7 +70,7 @@ public final class ThreadState {
   int moves;
 
   /** To look for a span by, without an allocation. */
-  final SpanMap.Sought sought = new SpanMap.Sought();
+  public final WeakIdentityMap.Sought sought = new WeakIdentityMap.Sought();
 
   ThreadState(Thread thread, long threadId, boolean virtual) {
     this.thread = thread;

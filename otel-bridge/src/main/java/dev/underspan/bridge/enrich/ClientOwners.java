@@ -2,6 +2,7 @@ package dev.underspan.bridge.enrich;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.SocketEvent;
+import dev.underspan.bridge.span.NetFacts;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.TraceHead;
 import java.util.ArrayDeque;

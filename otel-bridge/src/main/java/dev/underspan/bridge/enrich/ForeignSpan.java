@@ -1,6 +1,7 @@
 package dev.underspan.bridge.enrich;
 
-import dev.underspan.bridge.activity.SpanMap;
+import dev.underspan.bridge.span.NetFacts;
+import dev.underspan.bridge.weak.WeakIdentityMap;
 import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.common.Attributes;
@@ -24,7 +25,7 @@ final class ForeignSpan implements Span {
   /** Of spans whose beginning was not seen. */
   static final int UNKNOWN = -1;
 
-  final SpanMap.Key span;
+  final WeakIdentityMap.Key span;
   private final SpanApi api;
   private final SpanContext ids;
   final int kind;
@@ -52,7 +53,8 @@ final class ForeignSpan implements Span {
   /** What the kernel saw of the calls that it stands for; null where it stands for none. */
   final @Nullable NetFacts calls;
 
-  ForeignSpan(SpanMap.Key span, SpanApi api, SpanContext ids, int kind, long startEpochNanos) {
+  ForeignSpan(
+      WeakIdentityMap.Key span, SpanApi api, SpanContext ids, int kind, long startEpochNanos) {
     this.span = span;
     this.api = api;
     this.ids = ids;

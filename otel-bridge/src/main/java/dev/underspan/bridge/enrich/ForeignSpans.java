@@ -4,13 +4,13 @@ import dev.underspan.abi.Layout;
 import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.Activity;
 import dev.underspan.bridge.activity.Budget;
-import dev.underspan.bridge.activity.SpanMap;
 import dev.underspan.bridge.activity.SpanTime;
 import dev.underspan.bridge.activity.ThreadState;
 import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.span.Keys;
 import dev.underspan.bridge.span.RequestInfo;
 import dev.underspan.bridge.span.ServerSpans;
+import dev.underspan.bridge.weak.WeakIdentityMap;
 import io.opentelemetry.api.trace.SpanContext;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -29,7 +29,7 @@ public final class ForeignSpans {
   private final ServerSpans serverSpans;
   private final EpochClock clock;
   private final ClientOwners owners;
-  private final SpanMap activityOf = new SpanMap();
+  private final WeakIdentityMap<Activity> activityOf = new WeakIdentityMap<>();
 
   /** Spans of which we saw the beginning and not yet the end, for other objects that stand for. */
   private final ConcurrentMap<Long, Activity> open = new ConcurrentHashMap<>();
@@ -92,7 +92,7 @@ public final class ForeignSpans {
     if (!ids.isValid()) {
       return;
     }
-    SpanMap.Key key = activityOf.key(span);
+    WeakIdentityMap.Key key = activityOf.key(span);
     ForeignSpan foreign = new ForeignSpan(key, api, ids, kind, startEpochNanos);
     Activity activity = new Activity(foreign, clock.anchor());
     long id = activity.head().spanId();
@@ -113,7 +113,7 @@ public final class ForeignSpans {
    */
   public void ending(Object span, long endEpochNanos) {
     ThreadState state = activities.thread();
-    Activity activity = activityOf.get(state, span);
+    Activity activity = activityOf.get(state.sought, span);
     if (activity == null || !(activity.span() instanceof ForeignSpan foreign)) {
       return;
     }
@@ -186,7 +186,7 @@ public final class ForeignSpans {
     if (current != null && current.span() instanceof ForeignSpan foreign && foreign.is(span)) {
       return current;
     }
-    Activity known = activityOf.get(state, span);
+    Activity known = activityOf.get(state.sought, span);
     return known == null ? first(span) : known;
   }
 
@@ -197,7 +197,7 @@ public final class ForeignSpans {
     if (!ids.isValid()) {
       return null;
     }
-    SpanMap.Key key = activityOf.key(span);
+    WeakIdentityMap.Key key = activityOf.key(span);
     Activity activity =
         new Activity(new ForeignSpan(key, api, ids, ForeignSpan.UNKNOWN, 0), clock.anchor());
     Activity same = open.get(activity.head().spanId());

@@ -4,7 +4,7 @@ import dev.underspan.abi.Layout;
 import dev.underspan.bridge.activity.Budget;
 import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.wire.ClientCall;
-import dev.underspan.bridge.wire.ConnectionInfo;
+import dev.underspan.bridge.wire.TlsFacts;
 import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanBuilder;
@@ -96,19 +96,12 @@ public final class ClientSpans implements Consumer<ClientCall> {
     }
     budget.writeTo(span);
     span.setAttribute(Keys.LEVEL, "kernel");
-    Keys.set(span, Keys.TCP_RTT, call.rttMicrosEnd() * 1000L);
-    Keys.set(span, Keys.TCP_RETRANSMITS, (long) call.retransmitsEnd() - call.retransmitsBegin());
-    Keys.set(span, Keys.NET_BYTES_OUT, call.bytesOut());
-    Keys.set(span, Keys.NET_BYTES_IN, call.bytesIn());
-    if (call.firstByteNs() > 0) {
-      Keys.set(span, Keys.NET_FIRST_BYTE, call.firstByteNs() - call.requestEndNs());
-    }
-    ConnectionInfo connection = call.connection();
-    if (call.firstOnConnection() && connection.connectStartNs() > 0) {
-      Keys.set(span, Keys.NET_CONNECT, connection.connectedNs() - connection.connectStartNs());
-    }
-    if (call.firstOnConnection() && connection.tls() != null) {
-      Keys.set(span, Keys.NET_TLS, connection.tls().handshakeNs);
+    NetFacts facts = new NetFacts();
+    facts.add(call);
+    facts.writeTo(span);
+    TlsFacts tls = call.connection().tls();
+    if (call.firstOnConnection() && tls != null) {
+      Keys.set(span, Keys.NET_TLS, tls.handshakeNs);
     }
   }
 

@@ -1,5 +1,7 @@
 package dev.underspan.bridge.tls;
 
+import dev.underspan.abi.Layout;
+import dev.underspan.bridge.weak.WeakIdentityMap;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.TlsFacts;
 import dev.underspan.bridge.wire.TraceHead;
@@ -26,9 +28,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class TlsTap {
   /** Bytes of plaintext kept of an operation, as the kernel's programs keep of a plain one. */
-  static final int PREFIX = 8192;
+  static final int PREFIX = Layout.PAYLOAD_LARGE;
 
-  static final int TAIL = 16;
+  static final int TAIL = Layout.TAIL_BYTES;
 
   /** What a stream makes a record of, unless it was told to make them smaller. */
   private static final int FRAGMENT = 16_384;
@@ -41,7 +43,7 @@ public final class TlsTap {
   private static final int POOLED = 64;
 
   private final WireCounters counters;
-  private final WeakIdentityMap<SSLEngine, TlsEngine> engines = new WeakIdentityMap<>();
+  private final WeakIdentityMap<TlsEngine> engines = new WeakIdentityMap<>();
   private final ConcurrentLinkedQueue<TlsMessage> queue = new ConcurrentLinkedQueue<>();
   private final AtomicLong queued = new AtomicLong();
   private final AtomicReferenceArray<byte @Nullable []> pool = new AtomicReferenceArray<>(POOLED);

@@ -2,7 +2,7 @@ package dev.underspan.bridge.enrich;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.underspan.bridge.activity.SpanMap;
+import dev.underspan.bridge.weak.WeakIdentityMap;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.TraceHead;
@@ -41,7 +41,8 @@ class ClientOwnersTest {
             .startSpan();
     SpanApi api = SpanApi.of(span);
     ForeignSpan foreign =
-        new ForeignSpan(new SpanMap().key(span), api, api.ids(span), ForeignSpan.CLIENT, 0);
+        new ForeignSpan(
+            new WeakIdentityMap<>().key(span), api, api.ids(span), ForeignSpan.CLIENT, 0);
     owners.started(foreign, head(id));
     last = foreign;
     return span;

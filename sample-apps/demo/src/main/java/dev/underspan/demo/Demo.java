@@ -195,7 +195,7 @@ public final class Demo {
     Waterfall waterfall = new Waterfall(Waterfall.terminalWidth(), coloured());
     Totals totals = Totals.NONE;
     boolean complete = true;
-    settle(store);
+    store.settle(QUIET, SETTLE_LIMIT);
     for (Situation situation : Situation.values()) {
       // Late spans of the last situation and of the readiness checks must not count here.
       store.clear();
@@ -203,7 +203,7 @@ public final class Demo {
           driver.run(LoadDriver.Plan.of(situation), progress -> show(progress));
       err.println();
       result.messages().forEach(message -> err.println("  " + message));
-      settle(store);
+      store.settle(QUIET, SETTLE_LIMIT);
       List<Trace> traces = store.traces();
       totals = totals.plus(result.sent(), result.errors(), traces);
       Optional<Trace> whole = Selection.typical(traces, services, quantile(situation));
@@ -264,20 +264,6 @@ public final class Demo {
               progress.done(),
               progress.total(),
               progress.errors()));
-    }
-  }
-
-  /** Waits until no span has come for a while, but not for ever. */
-  private static void settle(TraceStore store) throws InterruptedException {
-    long limit = System.nanoTime() + SETTLE_LIMIT.toNanos();
-    long seen = store.received();
-    long since = System.nanoTime();
-    while (System.nanoTime() < limit && System.nanoTime() - since < QUIET.toNanos()) {
-      Thread.sleep(50);
-      if (store.received() != seen) {
-        seen = store.received();
-        since = System.nanoTime();
-      }
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.underspan.demo;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -80,6 +81,30 @@ public final class TraceStore {
       traces.add(Trace.of(spans));
     }
     return traces;
+  }
+
+  /** All spans held, trace by trace. */
+  public List<Span> spans() {
+    return traces().stream().flatMap(trace -> trace.spans().stream()).toList();
+  }
+
+  /**
+   * Waits until no span has come for a while.
+   *
+   * @param quiet how long none must have come
+   * @param limit how long to wait at most
+   */
+  public void settle(Duration quiet, Duration limit) throws InterruptedException {
+    long end = System.nanoTime() + limit.toNanos();
+    long seen = received();
+    long since = System.nanoTime();
+    while (System.nanoTime() < end && System.nanoTime() - since < quiet.toNanos()) {
+      Thread.sleep(50);
+      if (received() != seen) {
+        seen = received();
+        since = System.nanoTime();
+      }
+    }
   }
 
   /** Forgets the spans held; the counts stay. */

@@ -1,6 +1,5 @@
-package dev.underspan.bridge.enrich;
+package dev.underspan.bridge.span;
 
-import dev.underspan.bridge.span.Keys;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import io.opentelemetry.api.trace.Span;
@@ -9,7 +8,7 @@ import io.opentelemetry.api.trace.Span;
  * What the kernel saw of the calls that a client span stands for. Of several calls, the figures are
  * sums, but for the round trip time, which is the last one's. Thread-safe.
  */
-final class NetFacts {
+public final class NetFacts {
   private long bytesOut;
   private long bytesIn;
   private long retransmits;
@@ -17,35 +16,43 @@ final class NetFacts {
   private long connect;
   private long firstByte;
 
+  /** Nothing yet. */
+  public NetFacts() {}
+
   /** Whether there is nothing known yet. */
-  synchronized boolean isEmpty() {
+  public synchronized boolean isEmpty() {
     return bytesOut == 0;
   }
 
-  synchronized void sent(long bytes, int rttMicros) {
+  /** Bytes were sent. */
+  public synchronized void sent(long bytes, int rttMicros) {
     bytesOut += bytes;
     rttNs = rttMicros * 1000L;
   }
 
-  synchronized void received(long bytes, int rttMicros) {
+  /** Bytes were received. */
+  public synchronized void received(long bytes, int rttMicros) {
     bytesIn += bytes;
     rttNs = rttMicros * 1000L;
   }
 
-  synchronized void waited(long ns) {
+  /** So long it took from a send to its answer's first byte, nanoseconds. */
+  public synchronized void waited(long ns) {
     firstByte += Math.max(0, ns);
   }
 
-  synchronized void connected(long ns) {
+  /** So long it took to connect, nanoseconds. */
+  public synchronized void connected(long ns) {
     connect += Math.max(0, ns);
   }
 
-  synchronized void retransmitted(long segments) {
+  /** Segments were sent again. */
+  public synchronized void retransmitted(long segments) {
     retransmits += Math.max(0, segments);
   }
 
   /** A whole call, as a parser found it. */
-  synchronized void add(ClientCall call) {
+  public synchronized void add(ClientCall call) {
     sent(call.bytesOut(), call.rttMicrosEnd());
     received(call.bytesIn(), call.rttMicrosEnd());
     retransmitted((long) call.retransmitsEnd() - call.retransmitsBegin());
@@ -58,7 +65,8 @@ final class NetFacts {
     }
   }
 
-  synchronized void writeTo(Span span) {
+  /** Sets what is not zero. */
+  public synchronized void writeTo(Span span) {
     Keys.set(span, Keys.TCP_RTT, rttNs);
     Keys.set(span, Keys.TCP_RETRANSMITS, retransmits);
     Keys.set(span, Keys.NET_BYTES_OUT, bytesOut);
