@@ -222,7 +222,7 @@ public final class Activities {
   }
 
   /** Another tracer's span begins now, on the calling thread. */
-  public void begin(Activity activity) {
+  public void beginForeign(Activity activity) {
     activity.time().beginOn(state(), kernel);
   }
 
@@ -231,7 +231,7 @@ public final class Activities {
    *
    * @return how long it lasted as it was seen here, nanoseconds; -1 if it had ended before
    */
-  public long end(Activity activity) {
+  public long endForeign(Activity activity) {
     long now = activity.time().endOn(state(), kernel);
     if (now == 0) {
       return -1;
@@ -252,14 +252,12 @@ public final class Activities {
   /**
    * Makes current again what was before. Scopes within that were left open are closed too, and
    * counted; so is a call on another thread or for a scope that is closed, which does nothing.
-   *
-   * @return the moment at which the thread left the activity, 0 if it did not
    */
-  public long detach(Scope scope) {
+  public void detach(Scope scope) {
     ThreadState state = known();
     if (state == null || state != scope.state || !state.isOpen(scope)) {
       misusedScopes.incrementAndGet();
-      return 0;
+      return;
     }
     state.moves++;
     while (true) {
@@ -270,11 +268,10 @@ public final class Activities {
       misusedScopes.incrementAndGet();
       leave(inner);
     }
-    long left = leave(scope);
+    leave(scope);
     Activity previous = scope.previous;
     scope.previous = null;
     set(state, previous);
-    return left;
   }
 
   /** Whether the calling thread opened the scope and has not closed it. */
@@ -283,14 +280,16 @@ public final class Activities {
     return state == scope.state && state != null && state.isOpen(scope);
   }
 
-  private long leave(Scope scope) {
+  private void leave(Scope scope) {
     Activity activity = scope.activity;
     SpanTime.Stay stay = scope.stay;
     boolean entered = scope.entered;
     scope.activity = null;
     scope.key = null;
     scope.entered = false;
-    return activity == null || stay == null || !entered ? 0 : activity.time().leave(stay, kernel);
+    if (activity != null && stay != null && entered) {
+      activity.time().leave(stay, kernel);
+    }
   }
 
   private void set(ThreadState state, @Nullable Activity activity) {
@@ -307,13 +306,12 @@ public final class Activities {
   }
 
   /**
-   * The activity's span ends at this moment.
+   * The activity's span ends at this moment. The calling thread may still have a scope of it open.
    *
-   * @param at when; 0: now
    * @return the moment
    */
-  public long end(Activity activity, long at) {
-    long now = activity.time().end(kernel, at, knownOrNew());
+  public long end(Activity activity) {
+    long now = activity.time().end(kernel, knownOrNew());
     activity.end(now);
     return now;
   }

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A span's time over all the threads that it is current on: what each of them spends between its
  * outermost attach and detach, and {@code idle} while there is none. Accounts are read when a
- * thread comes or goes, not at scopes within. Thread-safe.
+ * thread comes or goes, not at scopes within. Thread-safe: accounts are read under the lock, so
+ * that the moments at which threads come and go, and at which the span ends, are in one order.
  */
 public final class SpanTime {
   private final Budget budget = new Budget();
@@ -110,7 +111,7 @@ public final class SpanTime {
   }
 
   /** The calling thread enters now. */
-  void enter(Stay stay, @Nullable Kernel kernel) {
+  synchronized void enter(Stay stay, @Nullable Kernel kernel) {
     int slot = stay.state.slot;
     stay.kernel = kernel != null && slot >= 0;
     if (kernel != null && slot >= 0) {
@@ -125,7 +126,7 @@ public final class SpanTime {
   }
 
   /** The thread has been inside since a moment before, at which it had this account. */
-  void enter(Stay stay, Kernel kernel, long since, long[] account) {
+  synchronized void enter(Stay stay, Kernel kernel, long since, long[] account) {
     stay.kernel = true;
     stay.since = since;
     stay.name = kernel.ledger().thread(stay.state.slot);
@@ -134,7 +135,7 @@ public final class SpanTime {
   }
 
   /** A virtual thread that is about to be started enters, at a moment with an empty account. */
-  void enterNew(Stay stay, long since) {
+  synchronized void enterNew(Stay stay, long since) {
     stay.kernel = true;
     stay.since = since;
     stay.name = stay.state.threadId; // as the ledger names a virtual thread
@@ -142,7 +143,7 @@ public final class SpanTime {
     add(stay);
   }
 
-  private synchronized void add(Stay stay) {
+  private void add(Stay stay) {
     if (!ended) {
       if (inside.isEmpty()) {
         // One move: the one by which it enters.
@@ -153,28 +154,36 @@ public final class SpanTime {
     }
   }
 
-  /** The calling thread, which entered, leaves; the moment that its account was read for. */
-  long leave(Stay stay, @Nullable Kernel kernel) {
-    long[] end = stay.state.scratch;
+  /** The calling thread, which entered, leaves. */
+  synchronized void leave(Stay stay, @Nullable Kernel kernel) {
+    if (!ended && inside.contains(stay)) {
+      close(stay, kernel);
+    }
+  }
+
+  /**
+   * Adds up to now what the calling thread did since it entered.
+   *
+   * @return that moment
+   */
+  private long close(Stay stay, @Nullable Kernel kernel) {
+    long[] account = stay.state.scratch;
     long at = 0;
     if (stay.kernel && kernel != null && stay.state.slot >= 0) {
-      at = kernel.ledger().readNow(stay.state.slot, end);
+      at = kernel.ledger().readNow(stay.state.slot, account);
     } else if (!stay.kernel && stay.name != 0) {
-      at = ProcessAccount.read(stay.state, end);
+      at = ProcessAccount.read(stay.state, account);
     }
     long now = at == 0 ? System.nanoTime() : at;
-    synchronized (this) {
-      if (!ended && inside.remove(stay)) {
-        settle(stay, at == 0 ? null : end, now);
-        if (inside.isEmpty()) {
-          idleSince = now;
-          Gap own = gap;
-          if (own != null) {
-            own.state = null;
-            if (stay.kernel && at != 0) {
-              own.note(stay.state, stay.name, end);
-            }
-          }
+    settle(stay, at == 0 ? null : account, now);
+    inside.remove(stay);
+    if (inside.isEmpty()) {
+      idleSince = now;
+      Gap own = gap;
+      if (own != null) {
+        own.state = null;
+        if (stay.kernel && at != 0) {
+          own.note(stay.state, stay.name, account);
         }
       }
     }
@@ -208,20 +217,19 @@ public final class SpanTime {
    *
    * @return the moment, 0 if it had ended before
    */
-  long endOn(ThreadState state, @Nullable Kernel kernel) {
-    long[] account = state.scratch;
-    int slot = state.slot;
-    long now = kernel == null || slot < 0 ? 0 : kernel.ledger().readNow(slot, account);
-    synchronized (this) {
-      if (ended) {
-        return 0;
-      }
-      if (now != 0 && kernel != null && inside.isEmpty()) {
-        closeGap(state, true, kernel.ledger().thread(slot), state.moves, account, now);
-        idleSince = now;
-      }
-      return end(kernel, now, state);
+  synchronized long endOn(ThreadState state, @Nullable Kernel kernel) {
+    if (ended) {
+      return 0;
     }
+    int slot = state.slot;
+    if (kernel != null && slot >= 0 && inside.isEmpty()) {
+      long[] account = state.scratch;
+      long now = kernel.ledger().readNow(slot, account);
+      closeGap(state, true, kernel.ledger().thread(slot), state.moves, account, now);
+      idleSince = now;
+      return endAt(kernel, now);
+    }
+    return end(kernel, state);
   }
 
   /** From the span's begin as it was told here to a moment. */
@@ -233,52 +241,43 @@ public final class SpanTime {
    * The span ends now. Threads that are still inside are taken up to now; what they do after is
    * nobody's.
    *
-   * @param at when; 0: at this moment
-   * @param self the calling thread
+   * @param self the calling thread's; it may be inside as well
    * @return that moment
    */
-  synchronized long end(@Nullable Kernel kernel, long at, ThreadState self) {
-    if (ended) {
-      return at == 0 ? System.nanoTime() : at;
-    }
-    ended = true;
-    long now = at == 0 ? leaveAtEnd(kernel, self) : at;
-    if (inside.isEmpty()) {
-      budget.idle += Math.max(0, now - Math.max(idleSince, begin));
-    }
-    long[] end = new long[Ledger.KINDS];
-    for (Stay stay : inside) {
-      if (stay.kernel && kernel != null && stay.state.peek(kernel.ledger(), stay.name, now, end)) {
-        settle(stay, end, now);
-      }
-    }
-    if (!inside.isEmpty()) {
-      // A thread that could not be asked any more, and no other that explains the time.
-      budget.ns[Layout.KIND_OTHER] += Math.max(0, now - begin - budget.sum());
-    }
-    inside.clear();
-    return now;
-  }
-
-  /**
-   * The calling thread may be inside as well. The moment is then that of its own account: read for
-   * an earlier moment, it would have what came in between, if the thread lost its CPU there.
-   */
-  private long leaveAtEnd(@Nullable Kernel kernel, ThreadState self) {
-    if (kernel != null && self.slot >= 0) {
+  synchronized long end(@Nullable Kernel kernel, ThreadState self) {
+    if (!ended) {
       for (Stay stay : inside) {
-        if (stay.state == self && stay.kernel) {
-          long at = kernel.ledger().readNow(self.slot, self.scratch);
-          settle(stay, self.scratch, at);
-          inside.remove(stay);
-          if (inside.isEmpty()) {
-            idleSince = at;
-          }
-          return at;
+        if (stay.state == self) {
+          // The moment is that of its own account: read for another one, it would have what came
+          // in between, if the thread lost its CPU there.
+          return endAt(kernel, close(stay, kernel));
         }
       }
     }
-    return System.nanoTime();
+    return endAt(kernel, System.nanoTime());
+  }
+
+  private long endAt(@Nullable Kernel kernel, long now) {
+    if (ended) {
+      return now;
+    }
+    ended = true;
+    if (inside.isEmpty()) {
+      budget.idle += Math.max(0, now - Math.max(idleSince, begin));
+      return now;
+    }
+    long[] account = new long[Ledger.KINDS];
+    for (Stay stay : inside) {
+      if (stay.kernel
+          && kernel != null
+          && stay.state.peek(kernel.ledger(), stay.name, now, account)) {
+        settle(stay, account, now);
+      }
+    }
+    // A thread that could not be asked any more, and no other that explains the time.
+    budget.ns[Layout.KIND_OTHER] += Math.max(0, now - begin - budget.sum());
+    inside.clear();
+    return now;
   }
 
   /** The sum, once the span has ended. */

@@ -96,7 +96,7 @@ public final class ForeignSpans {
     ForeignSpan foreign = new ForeignSpan(key, api, ids, kind, startEpochNanos);
     Activity activity = new Activity(foreign, clock.anchor());
     long id = activity.head().spanId();
-    activities.begin(activity);
+    activities.beginForeign(activity);
     activityOf.put(key, activity);
     open.put(id, activity);
     if (foreign.calls != null) {
@@ -121,7 +121,7 @@ public final class ForeignSpans {
     if (!open.remove(id, activity)) {
       return; // ended twice, or its beginning was not seen
     }
-    long lasted = activities.end(activity);
+    long lasted = activities.endForeign(activity);
     if (foreign.calls != null) {
       EventPump events = pump;
       if (events != null && !events.pump()) {

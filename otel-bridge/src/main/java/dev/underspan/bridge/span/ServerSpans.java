@@ -112,10 +112,12 @@ public final class ServerSpans {
      */
     public void end(int status, @Nullable String route, @Nullable Throwable error) {
       ThreadState state = activities.state();
+      long now = activities.end(activity);
       Activities.Scope open = scope;
-      long left = open != null && activities.isOpenHere(open) ? activities.detach(open) : 0;
+      if (open != null && activities.isOpenHere(open)) {
+        activities.detach(open);
+      }
       state.takenBlocked = activities.blockedSoFar(state);
-      long now = activities.end(activity, left);
       Span span = activity.span();
       if (span.isRecording()) {
         describe(span, status, route == null ? activity.route() : route, error);

@@ -15,6 +15,7 @@ import java.lang.reflect.Method;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -114,7 +115,7 @@ class ActivitiesTest {
     kernel.account(0, Layout.KIND_OTHER, FAR, 100, 10);
     Activities.Scope scope = activities.attach(first);
     kernel.account(0, Layout.KIND_OTHER, FAR, 130, 11);
-    activities.end(first, 0);
+    activities.end(first);
     kernel.account(0, Layout.KIND_OTHER, FAR, 1000, 500); // nobody's any more
     activities.detach(scope);
     assertThat(first.time().budget().ns).startsWith(30, 1, 0);
@@ -124,13 +125,64 @@ class ActivitiesTest {
     activities.detach(scope);
     assertThat(activities.attach(third)).isSameAs(scope);
     kernel.account(0, Layout.KIND_OTHER, FAR, 1007, 503);
-    activities.end(second, 0);
+    activities.end(second);
     activities.detach(scope);
-    activities.end(third, 0);
+    activities.end(third);
     assertThat(first.time().budget().ns).startsWith(30, 1, 0);
     assertThat(second.time().budget().ns).startsWith(7, 0, 0);
     assertThat(third.time().budget().ns).startsWith(0, 3, 0);
     assertThat(second.time().budget().threads).isEqualTo(1);
+  }
+
+  /** Whoever comes while the span ends: its time is told once, and none that is after its end. */
+  @Test
+  void endedWhileOthersComeAndGo() throws Exception {
+    activities.connect(kernel);
+    for (int slot = 0; slot < 2; slot++) {
+      kernel.account(slot, Layout.KIND_CPU, 1);
+    }
+    AtomicReference<@Nullable Activity> running = new AtomicReference<>();
+    AtomicBoolean over = new AtomicBoolean();
+    Thread other =
+        new Thread(
+            () -> {
+              while (!over.get()) {
+                Activity activity = running.get();
+                if (activity != null) {
+                  activities.detach(activities.attach(activity));
+                }
+              }
+            });
+    other.start();
+    int together = 0;
+    try {
+      for (int n = 0; n < 50_000; n++) {
+        Activity activity = activity("0000000000000001");
+        long begin = System.nanoTime();
+        activity.time().begin(begin);
+        Activities.Scope scope = activities.attach(activity);
+        running.set(activity);
+        activities.detach(scope);
+        if (n % 2 == 0) {
+          scope = activities.attach(activity);
+        }
+        long lasted = activities.end(activity) - begin;
+        if (n % 2 == 0) {
+          activities.detach(scope);
+        }
+        Budget budget = activity.time().budget();
+        if (budget.threads > 1) {
+          together++;
+          assertThat(budget.sum()).isBetween(lasted, 2 * lasted);
+        } else {
+          assertThat(budget.sum()).isEqualTo(lasted);
+        }
+      }
+    } finally {
+      over.set(true);
+      other.join();
+    }
+    assertThat(together).as("so that the test is one").isPositive();
   }
 
   @Test
