@@ -1,7 +1,12 @@
 package java.lang;
 
 import java.lang.reflect.Field;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -301,6 +306,70 @@ public final class Underspan {
           adviceFailed("serverEnd", t);
         }
       }
+    }
+  }
+
+  // ---- sockets of servers --------------------------------------------------------------------
+
+  private static final int MAX_HEAD = 8192;
+
+  private static boolean beginsRequest(byte first, byte second, byte third, byte fourth) {
+    return switch (first << 24 | second << 16 | third << 8 | fourth) {
+      case 'G' << 24 | 'E' << 16 | 'T' << 8 | ' ',
+          'P' << 24 | 'O' << 16 | 'S' << 8 | 'T',
+          'P' << 24 | 'U' << 16 | 'T' << 8 | ' ',
+          'H' << 24 | 'E' << 16 | 'A' << 8 | 'D',
+          'D' << 24 | 'E' << 16 | 'L' << 8 | 'E',
+          'P' << 24 | 'A' << 16 | 'T' << 8 | 'C',
+          'O' << 24 | 'P' << 16 | 'T' << 8 | 'I' ->
+          true;
+      default -> false;
+    };
+  }
+
+  /** The JDK's stream of a socket has read. */
+  public static void streamRead(
+      byte[] data, int offset, int length, int localPort, InetAddress remote, int remotePort) {
+    if (length < 16
+        || !beginsRequest(data[offset], data[offset + 1], data[offset + 2], data[offset + 3])) {
+      return;
+    }
+    UnderspanRuntime r = runtime;
+    try {
+      if (r != null && REQUEST.get() == null && r.readWanted(localPort)) {
+        byte[] head = Arrays.copyOfRange(data, offset, offset + Math.min(length, MAX_HEAD));
+        r.requestRead(head, head.length, localPort, remote.getHostAddress(), remotePort);
+      }
+    } catch (Throwable t) {
+      adviceFailed("streamRead", t);
+    }
+  }
+
+  /** A socket channel has read; the buffer's position is behind that. */
+  public static void channelRead(
+      ByteBuffer buffer, int length, SocketAddress local, SocketAddress remote) {
+    int begin = buffer.position() - length;
+    if (length < 16
+        || !beginsRequest(
+            buffer.get(begin), buffer.get(begin + 1), buffer.get(begin + 2), buffer.get(begin + 3))
+        || !(local instanceof InetSocketAddress here)
+        || !(remote instanceof InetSocketAddress there)) {
+      return;
+    }
+    UnderspanRuntime r = runtime;
+    try {
+      if (r != null && REQUEST.get() == null && r.readWanted(here.getPort())) {
+        byte[] head = new byte[Math.min(length, MAX_HEAD)];
+        buffer.get(begin, head);
+        r.requestRead(
+            head,
+            head.length,
+            here.getPort(),
+            there.getAddress().getHostAddress(),
+            there.getPort());
+      }
+    } catch (Throwable t) {
+      adviceFailed("channelRead", t);
     }
   }
 

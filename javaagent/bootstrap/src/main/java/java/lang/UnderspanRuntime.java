@@ -28,6 +28,16 @@ public interface UnderspanRuntime {
       String userAgent,
       String[] propagationValues);
 
+  /** Whether {@link #requestRead} is to be called for a connection to this port. */
+  boolean readWanted(int localPort);
+
+  /**
+   * The thread has read from a socket what begins like an HTTP request.
+   *
+   * @param length how much of data that is
+   */
+  void requestRead(byte[] data, int length, int localPort, String remoteAddress, int remotePort);
+
   /** The request leaves this thread but is not finished (asynchronous servlet). */
   void serverSuspend(Object handle);
 

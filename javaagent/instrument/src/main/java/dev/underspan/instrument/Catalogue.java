@@ -30,6 +30,7 @@ final class Catalogue {
     add(enabled, "okhttp", OkHttpInstrumentation.HOOKS);
     add(enabled, "apache-httpclient", ApacheHttpClientInstrumentation.HOOKS);
     add(enabled, "accept", AcceptInstrumentation.HOOKS);
+    add(enabled, "socket-server", SocketServerInstrumentation.HOOKS);
     add(enabled, "opentelemetry", OpenTelemetryInstrumentation.HOOKS);
     add(enabled, "tls", TlsInstrumentation.HOOKS);
   }

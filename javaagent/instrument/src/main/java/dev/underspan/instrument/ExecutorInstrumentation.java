@@ -11,6 +11,10 @@ import net.bytebuddy.implementation.bytecode.assign.Assigner;
 /** Carries the context with a task to the thread that runs it. */
 final class ExecutorInstrumentation {
   private static final String POOL = "java.util.concurrent.ThreadPoolExecutor";
+
+  /** The pool of XNIO, and so of Undertow and WildFly, and of Quarkus. */
+  private static final String JBOSS = "org.jboss.threads.EnhancedQueueExecutor";
+
   private static final String FORK_JOIN = "java.util.concurrent.ForkJoinPool";
   private static final String COMPLETABLE = "java.util.concurrent.CompletableFuture";
   private static final String SCHEDULED =
@@ -38,6 +42,8 @@ final class ExecutorInstrumentation {
           Hook.of(POOL, "drainQueue", null, PoolDrain.class),
           Hook.of(POOL, "addWorker", null, PoolAddWorker.class),
           new Hook(POOL, "runWorker", null, "dev.underspan.instrument.UnwrapInRunWorker"),
+          Hook.of(JBOSS, "execute", "(Ljava/lang/Runnable;)", JBossExecute.class),
+          Hook.of(JBOSS, "doStartThread", null, PoolAddWorker.class),
           Hook.of(FORK_JOIN, "execute|submit", "(Ljava/lang/Runnable;", ForkJoinRunnable.class),
           Hook.of(FORK_JOIN, "submit", "(Ljava/util/concurrent/Callable;)", ForkJoinCallable.class),
           Hook.of(FORK_JOIN, "invokeAll|invokeAny", "(Ljava/util/Collection;", ForkJoinAll.class),
@@ -116,6 +122,13 @@ final class ExecutorInstrumentation {
     @Advice.OnMethodExit(onThrowable = Throwable.class, suppress = Throwable.class)
     static void exit() {
       Underspan.startingServant(false);
+    }
+  }
+
+  static final class JBossExecute {
+    @Advice.OnMethodEnter(suppress = Throwable.class)
+    static void enter(@Advice.Argument(value = 0, readOnly = false) Runnable task) {
+      task = Underspan.wrapDelayed(task); // a FutureTask has its context itself
     }
   }
 

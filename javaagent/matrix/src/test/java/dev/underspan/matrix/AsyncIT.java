@@ -49,8 +49,7 @@ class AsyncIT {
   // ---- load and spans ------------------------------------------------------------------------
 
   /** Sends them all, so many at once, over connections that are kept alive. */
-  private static void send(AppUnderAgent app, String path, int count, String body)
-      throws Exception {
+  static void send(AppUnderAgent app, String path, int count, String body) throws Exception {
     HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
     List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
     for (int n = 0; n < count; n++) {
@@ -70,7 +69,7 @@ class AsyncIT {
     }
   }
 
-  private static List<Span> await(TraceStore store, int count) throws InterruptedException {
+  static List<Span> await(TraceStore store, int count) throws InterruptedException {
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
     while (store.received() < count && System.nanoTime() < deadline) {
       Thread.sleep(50);
@@ -85,7 +84,7 @@ class AsyncIT {
   }
 
   /** By kind and path, each of them once. */
-  private static Map<String, Span> byPath(List<Span> spans) {
+  static Map<String, Span> byPath(List<Span> spans) {
     Map<String, Span> found = new HashMap<>();
     for (Span span : spans) {
       if (path(span) != null) {
@@ -95,7 +94,7 @@ class AsyncIT {
     return found;
   }
 
-  private static void assertCall(Map<String, Span> spans, Span parent, String path) {
+  static void assertCall(Map<String, Span> spans, Span parent, String path) {
     Span call = spans.remove("CLIENT " + path);
     assertThat(call).as("call of " + path).isNotNull();
     assertThat(call.parentId()).as("parent of the call of " + path).isEqualTo(parent.spanId());
@@ -107,7 +106,7 @@ class AsyncIT {
     assertBegun(answer);
   }
 
-  private static Span root(Map<String, Span> spans, String path) {
+  static Span root(Map<String, Span> spans, String path) {
     Span root = spans.remove("SERVER " + path);
     assertThat(root).as(path).isNotNull();
     assertThat(root.parentId()).as(path).isEmpty();
@@ -116,7 +115,7 @@ class AsyncIT {
   }
 
   /** With the kernel's facts, and an account that adds up. */
-  private static void assertBegun(Span span) {
+  static void assertBegun(Span span) {
     String what = path(span) + " " + span.attributes();
     assertThat(span.text("underspan.level")).as(what).isEqualTo("kernel");
     assertThat(span.text("http.request.method")).as(what).isNotNull();
@@ -135,7 +134,7 @@ class AsyncIT {
     assertThat(sum).as(what).isBetween(duration - tolerance, threads * duration + tolerance);
   }
 
-  private static void assertQuiet(AppUnderAgent app) throws Exception {
+  static void assertQuiet(AppUnderAgent app) throws Exception {
     assertThat(app.end()).isZero();
     assertThat(Files.readString(app.stderr)).doesNotContain("failed", "closed twice");
   }
@@ -170,7 +169,7 @@ class AsyncIT {
   }
 
   /** Requests behind each other on one connection, before any answer. */
-  private static void pipeline(AppUnderAgent app, String path, int count) throws IOException {
+  static void pipeline(AppUnderAgent app, String path, int count) throws IOException {
     try (Socket socket = new Socket(InetAddress.getByName("localhost"), app.port)) {
       socket.setSoTimeout(20_000);
       StringBuilder text = new StringBuilder();

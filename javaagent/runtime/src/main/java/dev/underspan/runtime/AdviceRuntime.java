@@ -7,6 +7,7 @@ import dev.underspan.bridge.span.AcceptTimes;
 import dev.underspan.bridge.span.InjectedSpans;
 import dev.underspan.bridge.span.RequestInfo;
 import dev.underspan.bridge.span.ServerSpans;
+import dev.underspan.bridge.span.SocketServers;
 import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
@@ -40,6 +41,8 @@ final class AdviceRuntime implements UnderspanRuntime {
   /** Whether also what TLS protects. */
   private volatile boolean tls;
 
+  private volatile @Nullable SocketServers servers;
+
   AdviceRuntime(
       Activities activities,
       ServerSpans serverSpans,
@@ -57,6 +60,11 @@ final class AdviceRuntime implements UnderspanRuntime {
     this.agentThreads = agentThreads;
     this.foreign = foreign;
     this.foreignSeen = foreignSeen;
+  }
+
+  /** Servers that no other advice knows get their spans; null: they do not. */
+  void serve(@Nullable SocketServers socketServers) {
+    servers = socketServers;
   }
 
   void wireIsRead(boolean inTls) {
@@ -103,6 +111,24 @@ final class AdviceRuntime implements UnderspanRuntime {
     return foreign != null && foreign.isActive()
         ? foreign.enter(request)
         : serverSpans.start(request, propagationValues);
+  }
+
+  @Override
+  public boolean readWanted(int localPort) {
+    SocketServers own = servers;
+    return own != null
+        && !(foreign != null && foreign.isActive())
+        && !agentThreads.isCurrent()
+        && own.isWanted(localPort);
+  }
+
+  @Override
+  public void requestRead(
+      byte[] data, int length, int localPort, String remoteAddress, int remotePort) {
+    SocketServers own = servers;
+    if (own != null) {
+      own.onRead(data, length, localPort, remoteAddress, remotePort);
+    }
   }
 
   @Override

@@ -11,6 +11,7 @@ import dev.underspan.bridge.span.AcceptTimes;
 import dev.underspan.bridge.span.ClientSpans;
 import dev.underspan.bridge.span.InjectedSpans;
 import dev.underspan.bridge.span.ServerSpans;
+import dev.underspan.bridge.span.SocketServers;
 import dev.underspan.bridge.tls.TlsTap;
 import dev.underspan.bridge.wire.WireCounters;
 import dev.underspan.host.ProbeException;
@@ -101,9 +102,18 @@ final class Startup {
     }
     if (kernel != null && kernel.socketsMissing() == null) {
       TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters) : null;
+      SocketServers servers =
+          configuration.instrumentation("socket-server")
+              ? new SocketServers(serverSpans, activities, counters)
+              : null;
       SocketEvents events =
           new SocketEvents(
-              new ClientSpans(tracer, telemetry.ids(), injected, clock), owners, counters, tap);
+              new ClientSpans(tracer, telemetry.ids(), injected, clock),
+              owners,
+              counters,
+              tap,
+              servers);
+      runtime.serve(servers);
       foreign.connect(kernel);
       runtime.wireIsRead(tap != null);
       if (tap != null) {

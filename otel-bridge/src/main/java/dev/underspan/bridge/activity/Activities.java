@@ -133,6 +133,10 @@ public final class Activities {
   /** What is current on the calling thread. */
   public @Nullable Activity current() {
     ThreadState state = knownOrNew();
+    Scope read = state.readScope;
+    if (read != null && read.activity != null && read.activity.isEnded()) {
+      closeRead(state);
+    }
     return state.current;
   }
 
@@ -192,6 +196,33 @@ public final class Activities {
     Scope scope = open(state, activity);
     activity.time().enter(scope.enter(), connected, since.readNs, since.account);
     return scope;
+  }
+
+  /**
+   * Makes an activity current on the calling thread until it reads the next request: nobody tells
+   * when it is done with this one. Its time is not counted by this.
+   */
+  public void attachRead(ThreadState state, Activity activity) {
+    state.readScope = open(state, activity);
+  }
+
+  /**
+   * Undoes {@link #attachRead}.
+   *
+   * @return false where the thread is inside something that it has entered since
+   */
+  public boolean closeRead(ThreadState state) {
+    Scope read = state.readScope;
+    if (read != null) {
+      if (state.isOpen(read) && !state.isInnermost(read)) {
+        return false;
+      }
+      state.readScope = null;
+      if (state.isOpen(read)) {
+        detach(read);
+      }
+    }
+    return true;
   }
 
   /** The calling thread's state, not enrolled by this. */
@@ -314,6 +345,20 @@ public final class Activities {
     long now = activity.time().end(kernel, knownOrNew());
     activity.end(now);
     return now;
+  }
+
+  /**
+   * The activity's span ended at a moment that is known by its answer.
+   *
+   * @param since when the thread that answered had read the request; 0: another one had
+   * @param base its account at that moment
+   * @param thread who answered, as {@link dev.underspan.abi.Ledger#thread} names threads
+   * @param account its account at the span's end
+   */
+  public void endAnswered(
+      Activity activity, long at, long since, long[] base, long thread, long[] account) {
+    activity.time().endAnswered(kernel, at, since, base, thread, account);
+    activity.end(at);
   }
 
   /** How long the calling thread has been blocked so far, nanoseconds; 0 without an account. */

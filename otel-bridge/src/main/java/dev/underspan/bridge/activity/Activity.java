@@ -26,6 +26,8 @@ public final class Activity {
 
   private volatile @Nullable String route;
 
+  private volatile boolean ended;
+
   /**
    * An activity of a span.
    *
@@ -108,8 +110,14 @@ public final class Activity {
     }
   }
 
+  /** Whether its span has ended. */
+  public boolean isEnded() {
+    return ended;
+  }
+
   /** The span ends; before it does, what is known of its blocked threads is written. */
   void end(long now) {
+    ended = true;
     synchronized (open) {
       for (BlockedWatcher.Blocked blocking : open) {
         blocking.writeTo(this, now);

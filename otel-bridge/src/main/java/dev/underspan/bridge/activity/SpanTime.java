@@ -4,6 +4,7 @@ import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -278,6 +279,36 @@ public final class SpanTime {
     budget.ns[Layout.KIND_OTHER] += Math.max(0, now - begin - budget.sum());
     inside.clear();
     return now;
+  }
+
+  /** See {@link Activities#endAnswered}. */
+  synchronized void endAnswered(
+      @Nullable Kernel kernel, long at, long since, long[] base, long thread, long[] account) {
+    if (ended) {
+      return;
+    }
+    for (Iterator<Stay> i = inside.iterator(); i.hasNext(); ) {
+      Stay stay = i.next();
+      if (stay.kernel && stay.name == thread && thread != 0) {
+        settle(stay, account, at);
+        idleSince = at;
+        i.remove();
+      }
+    }
+    if (since == 0) {
+      endAt(kernel, at);
+      // Whoever left since then took with it what it did after the answer.
+      long excess = inside.isEmpty() && budget.threads == 1 ? budget.sum() - (at - begin) : 0;
+      for (int kind = 0; kind < Ledger.KINDS && excess > 0; kind++) {
+        excess = budget.take(kind, excess);
+      }
+      return;
+    }
+    endAt(kernel, at);
+    byKernel = true;
+    budget.idle = Math.max(0, since - begin);
+    budget.add(base, account);
+    budget.threads++;
   }
 
   /** The sum, once the span has ended. */

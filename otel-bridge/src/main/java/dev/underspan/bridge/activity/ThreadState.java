@@ -48,6 +48,9 @@ public final class ThreadState {
 
   final long[] scratch = new long[Ledger.KINDS];
 
+  /** By which the thread works on what it has read from a socket, since it read that. */
+  Activities.@Nullable Scope readScope;
+
   /** The request that the thread read last; reused. */
   public final ServerRequest request = new ServerRequest();
 
@@ -131,6 +134,10 @@ public final class ThreadState {
 
   boolean isOpen(Activities.Scope scope) {
     return scope.place < depth && scopes.get(scope.place) == scope;
+  }
+
+  boolean isInnermost(Activities.Scope scope) {
+    return scope.place == depth - 1 && scopes.get(scope.place) == scope;
   }
 
   /** Whether the thread's time is counted for the activity already, by an outer scope. */

@@ -5,6 +5,7 @@ import dev.underspan.abi.Ledger;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.span.ClientSpans;
+import dev.underspan.bridge.span.SocketServers;
 import dev.underspan.bridge.tls.TlsConnection;
 import dev.underspan.bridge.tls.TlsJoin;
 import dev.underspan.bridge.tls.TlsTap;
@@ -45,6 +46,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       };
 
   private final @Nullable TlsJoin tls;
+  private final @Nullable SocketServers servers;
 
   private static final class Watched {
     final ConnectionInfo info;
@@ -74,12 +76,20 @@ public final class SocketEvents implements Consumer<SocketEvent> {
 
   /** Finished calls go to the sink, but for those that have a span already. */
   public SocketEvents(Consumer<ClientCall> sink, ClientOwners owners, WireCounters counters) {
-    this(sink, owners, counters, null);
+    this(sink, owners, counters, null, null);
   }
 
-  /** The same, with the plaintext of TLS where there is a tap for it. */
+  /**
+   * The same, with the plaintext of TLS where there is a tap for it, and the answers of servers
+   * that no handler tells of.
+   */
   public SocketEvents(
-      Consumer<ClientCall> sink, ClientOwners owners, WireCounters counters, @Nullable TlsTap tap) {
+      Consumer<ClientCall> sink,
+      ClientOwners owners,
+      WireCounters counters,
+      @Nullable TlsTap tap,
+      @Nullable SocketServers servers) {
+    this.servers = servers;
     this.sink =
         call -> {
           if (!owners.take(call)) {
@@ -100,8 +110,9 @@ public final class SocketEvents implements Consumer<SocketEvent> {
 
   @Override
   public void accept(SocketEvent event) {
-    if (event.role() == Layout.ROLE_SERVER) {
-      return; // server spans come from the handlers, with the slot's request
+    if (event.role() == Layout.ROLE_SERVER || isServed(event)) {
+      serve(event);
+      return;
     }
     // What was told before the event must be known when the event is read.
     poll();
@@ -137,10 +148,31 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
   }
 
+  /** Whether one of the servers that no handler tells of works on a request of the connection. */
+  private boolean isServed(SocketEvent event) {
+    return servers != null && servers.isOpen(event.cookie());
+  }
+
+  private void serve(SocketEvent event) {
+    SocketServers told = servers;
+    if (told == null || !isServed(event)) {
+      return; // server spans come from the handlers, with the slot's request
+    }
+    if (event.type() == Layout.EVENT_CLOSED) {
+      told.onClosed(event.cookie(), event.ns());
+    } else if (event.type() == Layout.EVENT_SENT) {
+      Chunk bytes = fill(event);
+      told.onSent(event.cookie(), bytes, account(event));
+    }
+  }
+
   /** Events were lost, of whichever connections: each resynchronises at its next request. */
   public void onLoss() {
     // TLS finds what it has lost by itself: positions tell.
     connections.values().forEach(connection -> connection.plain.onLoss());
+    if (servers != null) {
+      servers.onLoss();
+    }
   }
 
   private static ConnectionInfo describe(SocketEvent event) {
@@ -175,9 +207,16 @@ public final class SocketEvents implements Consumer<SocketEvent> {
             ? new TraceHead(
                 event.traceIdHigh(), event.traceIdLow(), event.spanId(), event.traceFlags() & 0xff)
             : null;
+    if (servers != null) {
+      chunk.head = servers.stillOpen(chunk.head, event.thread(), event.ns());
+    }
+    chunk.account = account(event);
+    return chunk;
+  }
+
+  private static ClientSpans.Account account(SocketEvent event) {
     long[] ns = new long[Ledger.KINDS];
     event.account(ns);
-    chunk.account = new ClientSpans.Account(event.ns(), ns, event.hasHead() ? event.thread() : 0);
-    return chunk;
+    return new ClientSpans.Account(event.ns(), ns, event.hasHead() ? event.thread() : 0);
   }
 }

@@ -55,6 +55,7 @@ public final class ServerSpans {
   private final Activities activities;
   private final AcceptTimes acceptTimes;
   private final EpochClock clock;
+  private final HandledPorts handled = new HandledPorts();
 
   /** Spans go to the tracer; parents come by the propagator. */
   public ServerSpans(
@@ -71,59 +72,38 @@ public final class ServerSpans {
     this.clock = clock;
   }
 
+  /** The ports of servers whose requests come to {@link #start}. */
+  HandledPorts handled() {
+    return handled;
+  }
+
   /** Names of the headers that {@link #start} wants, in that order. */
   public String[] fields() {
     return fields.clone();
   }
 
-  /** A request in progress. */
-  public final class Handle {
-    private final Activity activity;
-    private Activities.@Nullable Scope scope;
-    private final RequestInfo request;
+  /** A request whose span has begun. */
+  static final class Served {
+    final RequestInfo request;
+    final Activity activity;
     private final @Nullable Arrival arrival;
 
-    Handle(
-        RequestInfo request, Activity activity, Activities.Scope scope, @Nullable Arrival arrival) {
+    private Served(RequestInfo request, Activity activity, @Nullable Arrival arrival) {
       this.request = request;
       this.activity = activity;
-      this.scope = scope;
       this.arrival = arrival;
     }
 
-    /** The thread goes on to other work while the request is unfinished. */
-    public void suspend() {
-      Activities.Scope left = scope;
-      scope = null;
-      if (left != null) {
-        activities.detach(left);
-      }
-    }
-
-    /** The calling thread takes the request up again. */
-    public void resume() {
-      scope = activities.attach(activity);
-    }
-
-    /**
-     * The request is finished.
-     *
-     * @param status HTTP status, 0 if unknown
-     */
-    public void end(int status, @Nullable String route, @Nullable Throwable error) {
-      ThreadState state = activities.state();
-      long now = activities.end(activity);
-      Activities.Scope open = scope;
-      if (open != null && activities.isOpenHere(open)) {
-        activities.detach(open);
-      }
-      state.takenBlocked = activities.blockedSoFar(state);
+    /** Its activity has ended at that moment; so does the span. */
+    void end(long now, int status, @Nullable String route, @Nullable Throwable error) {
       Span span = activity.span();
       if (span.isRecording()) {
         describe(span, status, route == null ? activity.route() : route, error);
         SpanTime time = activity.time();
         time.budget().writeTo(span);
-        span.setAttribute(Keys.LEVEL, time.isByKernel() ? "kernel" : "process");
+        // On no thread that is known, it was at least the kernel that saw it begin.
+        boolean byKernel = time.isByKernel() || (arrival != null && !time.isByProcess());
+        span.setAttribute(Keys.LEVEL, byKernel ? "kernel" : "process");
         if (arrival != null) {
           arrival.writeTo(span);
         }
@@ -155,6 +135,47 @@ public final class ServerSpans {
     }
   }
 
+  /** A request in progress, which is current on the thread that works on it. */
+  public final class Handle {
+    private final Served served;
+    private Activities.@Nullable Scope scope;
+
+    Handle(Served served, Activities.Scope scope) {
+      this.served = served;
+      this.scope = scope;
+    }
+
+    /** The thread goes on to other work while the request is unfinished. */
+    public void suspend() {
+      Activities.Scope left = scope;
+      scope = null;
+      if (left != null) {
+        activities.detach(left);
+      }
+    }
+
+    /** The calling thread takes the request up again. */
+    public void resume() {
+      scope = activities.attach(served.activity);
+    }
+
+    /**
+     * The request is finished.
+     *
+     * @param status HTTP status, 0 if unknown
+     */
+    public void end(int status, @Nullable String route, @Nullable Throwable error) {
+      ThreadState state = activities.state();
+      long now = activities.end(served.activity);
+      Activities.Scope open = scope;
+      if (open != null && activities.isOpenHere(open)) {
+        activities.detach(open);
+      }
+      state.takenBlocked = activities.blockedSoFar(state);
+      served.end(now, status, route, error);
+    }
+  }
+
   private static void describeGrpc(Span span, int code) {
     String status = GrpcSyntax.status(code);
     span.setAttribute(RPC_STATUS_CODE, status);
@@ -175,7 +196,27 @@ public final class ServerSpans {
     // Frames of many calls share a connection: what arrived first need not be this one's.
     ServerRequest socket =
         request.isGrpc() ? null : find(state, request.localPort(), request.clientPort(), now);
+    handled.add(socket == null ? request.localPort() : socket.localPort);
     boolean readHere = socket != null && claim(state, socket);
+    Served served = begin(request, propagation, socket, now);
+    Activities.Scope scope =
+        readHere && socket != null
+            ? activities.attach(served.activity, socket) // it has worked on it since it read it
+            : activities.attach(served.activity);
+    return new Handle(served, scope);
+  }
+
+  /**
+   * Begins a span, with the request's first byte if that is known.
+   *
+   * @param socket how the request came; null: not known
+   * @param now the beginning otherwise
+   */
+  Served begin(
+      RequestInfo request,
+      @Nullable String[] propagation,
+      @Nullable ServerRequest socket,
+      long now) {
     long begin = socket == null ? now : socket.arrivalNs > 0 ? socket.arrivalNs : socket.readNs;
     Context parent = propagator.extract(Context.root(), propagation, new Getter());
     EpochClock.Anchor anchor = clock.anchor();
@@ -191,11 +232,7 @@ public final class ServerSpans {
     }
     Activity activity = new Activity(parent.with(span), anchor);
     activity.time().begin(begin);
-    Activities.Scope scope =
-        readHere && socket != null
-            ? activities.attach(activity, socket) // the thread has worked on it since it read it
-            : activities.attach(activity);
-    return new Handle(request, activity, scope, socket == null ? null : new Arrival(socket));
+    return new Served(request, activity, socket == null ? null : new Arrival(socket));
   }
 
   /** How a request came to its handler, by the kernel. */
@@ -252,7 +289,7 @@ public final class ServerSpans {
     return new Arrival(socket);
   }
 
-  private @Nullable ServerRequest find(ThreadState state, int localPort, int clientPort, long now) {
+  @Nullable ServerRequest find(ThreadState state, int localPort, int clientPort, long now) {
     ServerRequest socket = readBy(state, localPort, clientPort, now);
     if (socket == null
         || (isTaken(state, socket) && activities.blockedSoFar(state) != state.takenBlocked)) {
@@ -263,7 +300,7 @@ public final class ServerSpans {
   }
 
   /** Takes a request that the thread itself read; false when it is another's or taken. */
-  private static boolean claim(ThreadState state, ServerRequest socket) {
+  static boolean claim(ThreadState state, ServerRequest socket) {
     if (socket != state.request || isTaken(state, socket)) {
       return false;
     }

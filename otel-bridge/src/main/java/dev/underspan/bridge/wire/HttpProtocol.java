@@ -1,17 +1,11 @@
 package dev.underspan.bridge.wire;
 
 import java.util.ArrayDeque;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** Client side HTTP/1.x: matches responses to requests in order (RFC 9112, 9.3.2). */
 final class HttpProtocol implements Protocol {
   private static final int MAX_PENDING = 64;
-  private static final int UNKNOWN_LENGTH = -1;
-  private static final int BAD_LENGTH = -2;
-  // CR LF 0 CR LF CR LF, the end of a chunked body; the first CR LF may not have been captured.
-  private static final long LAST_CHUNK = 0x300D0A0D0AL;
-  private static final long CRLF = 0x0D0AL;
 
   private final Calls sink;
   private final WireCounters counters;
@@ -32,8 +26,8 @@ final class HttpProtocol implements Protocol {
     }
     this.sink = sink;
     this.counters = counters;
-    this.requests = new Requests();
-    this.responses = new Responses();
+    this.requests = new Requests(counters);
+    this.responses = new Responses(counters);
   }
 
   @Override
@@ -151,49 +145,12 @@ final class HttpProtocol implements Protocol {
     }
   }
 
-  /** What both directions need from a head. */
-  private abstract class Reader extends HttpMessageReader {
-    long contentLength = UNKNOWN_LENGTH;
-    boolean chunked;
-    boolean otherCoding;
-
-    Reader() {
-      super(HttpProtocol.this.counters);
-    }
-
-    final void clearFraming() {
-      contentLength = UNKNOWN_LENGTH;
-      chunked = false;
-      otherCoding = false;
-    }
-
-    @Override
-    void header(String name, String value) {
-      if (name.equalsIgnoreCase("content-length")) {
-        long length = length(value);
-        boolean differs = contentLength != UNKNOWN_LENGTH && contentLength != length;
-        contentLength = differs ? BAD_LENGTH : length;
-      } else if (name.equalsIgnoreCase("transfer-encoding")) {
-        chunked = value.toLowerCase(Locale.ROOT).endsWith("chunked");
-        otherCoding = !chunked;
-      }
-    }
-
-    private long length(String value) {
-      if (value.isEmpty() || value.length() > 18) {
-        return BAD_LENGTH;
-      }
-      for (int i = 0; i < value.length(); i++) {
-        if (value.charAt(i) < '0' || value.charAt(i) > '9') {
-          return BAD_LENGTH;
-        }
-      }
-      return Long.parseLong(value);
-    }
-  }
-
-  private final class Requests extends Reader {
+  private final class Requests extends HttpBodyReader {
     private @Nullable Exchange current;
+
+    Requests(WireCounters counters) {
+      super(counters);
+    }
 
     void forget() {
       current = null;
@@ -273,16 +230,7 @@ final class HttpProtocol implements Protocol {
 
     @Override
     void headEnd() {
-      if (chunked) {
-        bodyChunked();
-      } else if (contentLength >= 0) {
-        bodyFixed(contentLength);
-      } else {
-        if (contentLength == BAD_LENGTH) {
-          counters.parseErrors.increment();
-        }
-        bodyNone();
-      }
+      requestBody();
     }
 
     @Override
@@ -307,11 +255,15 @@ final class HttpProtocol implements Protocol {
     }
   }
 
-  private final class Responses extends Reader {
+  private final class Responses extends HttpBodyReader {
     private @Nullable Exchange current;
     private int status;
     private boolean tunnel;
     private boolean toHttp2;
+
+    Responses(WireCounters counters) {
+      super(counters);
+    }
 
     void next() {
       feed(chunk);
@@ -364,19 +316,8 @@ final class HttpProtocol implements Protocol {
     @Override
     void headEnd() {
       String method = current == null ? "" : current.method;
-      tunnel = status == 101 || (method.equals("CONNECT") && status / 100 == 2);
-      if (tunnel || status < 200 || status == 204 || status == 304 || method.equals("HEAD")) {
-        bodyNone();
-      } else if (chunked) {
-        bodyChunked();
-      } else if (otherCoding || contentLength == UNKNOWN_LENGTH) {
-        bodyUntilClose();
-      } else if (contentLength == BAD_LENGTH) {
-        counters.parseErrors.increment();
-        bodyUntilClose();
-      } else {
-        bodyFixed(contentLength);
-      }
+      tunnel = isTunnel(method, status);
+      answerBody(method, status);
     }
 
     @Override
@@ -413,22 +354,7 @@ final class HttpProtocol implements Protocol {
 
     @Override
     boolean recover(long window, LostIn in) {
-      if (in == LostIn.HEAD) {
-        boolean headEnds = (window & 0xFFFFFFFFL) == 0x0D0A0D0AL;
-        boolean head = current != null && current.method.equals("HEAD");
-        if (headEnds && (head || contentLength == 0)) {
-          return true;
-        }
-        if (!chunked && contentLength != UNKNOWN_LENGTH) {
-          return false;
-        }
-      }
-      return lastChunk(window);
+      return recoverAnswer(current == null ? "" : current.method, window, in);
     }
-  }
-
-  private static boolean lastChunk(long window) {
-    long before = window >>> 40 & 0xFFFF;
-    return (window & 0xFFFFFFFFFFL) == LAST_CHUNK && (before == CRLF || before == 0);
   }
 }

@@ -51,6 +51,17 @@ final class RecordingRuntime implements UnderspanRuntime {
   }
 
   @Override
+  public boolean readWanted(int localPort) {
+    return false;
+  }
+
+  @Override
+  public void requestRead(
+      byte[] data, int length, int localPort, String remoteAddress, int remotePort) {
+    throw new AssertionError("not wanted");
+  }
+
+  @Override
   public void serverSuspend(Object handle) {
     context.remove();
   }
