@@ -410,8 +410,8 @@ public final class Activities {
 
   /** The application starts a platform thread, which begins with what is current here. */
   public void threadStarting(Thread thread) {
+    Activity activity = current();
     ThreadState state = knownOrNew();
-    Activity activity = state.current;
     if (activity != null) {
       inherited.put(thread, activity);
       Kernel connected = kernel;
@@ -426,7 +426,7 @@ public final class Activities {
    * carrier too: at its mount it would be too late, since nothing there may wait for a lock.
    */
   public void virtualThreadStarting(Thread thread) {
-    Activity activity = knownOrNew().current;
+    Activity activity = current();
     if (activity != null) {
       ThreadState state = new ThreadState(thread, id(thread), true);
       Scope scope = begin(state, activity);

@@ -295,20 +295,19 @@ public final class SpanTime {
         i.remove();
       }
     }
-    if (since == 0) {
-      endAt(kernel, at);
-      // Whoever left since then took with it what it did after the answer.
-      long excess = inside.isEmpty() && budget.threads == 1 ? budget.sum() - (at - begin) : 0;
-      for (int kind = 0; kind < Ledger.KINDS && excess > 0; kind++) {
-        excess = budget.take(kind, excess);
-      }
+    endAt(kernel, at);
+    if (since != 0) {
+      byKernel = true;
+      budget.idle = Math.max(0, since - begin);
+      budget.add(base, account);
+      budget.threads++;
       return;
     }
-    endAt(kernel, at);
-    byKernel = true;
-    budget.idle = Math.max(0, since - begin);
-    budget.add(base, account);
-    budget.threads++;
+    // Who left before this was told took with it what it did after the answer.
+    long excess = budget.threads == 1 ? budget.sum() - (at - begin) : 0;
+    for (int kind = 0; kind < Ledger.KINDS && excess > 0; kind++) {
+      excess = budget.take(kind, excess);
+    }
   }
 
   /** The sum, once the span has ended. */
