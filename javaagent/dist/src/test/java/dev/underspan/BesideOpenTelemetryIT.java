@@ -260,7 +260,10 @@ class BesideOpenTelemetryIT {
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);
         AppUnderAgent app =
             new AppUnderAgent.Builder(jdk(false), directory, receiver.endpoint())
-                .agent("mode=both", "instrumentation.jdk-httpserver.enabled=false")
+                .agent(
+                    "mode=both",
+                    "instrumentation.jdk-httpserver.enabled=false",
+                    "instrumentation.socket-server.enabled=false")
                 .start()) {
       assertThat(app.level()).contains("mode standalone");
       assertThat(Files.readString(app.stderr))

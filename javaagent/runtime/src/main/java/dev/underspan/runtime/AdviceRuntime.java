@@ -62,8 +62,8 @@ final class AdviceRuntime implements UnderspanRuntime {
     this.foreignSeen = foreignSeen;
   }
 
-  /** Servers that no other advice knows get their spans; null: they do not. */
-  void serve(@Nullable SocketServers socketServers) {
+  /** Servers that no other advice knows get their spans. */
+  void serve(SocketServers socketServers) {
     servers = socketServers;
   }
 

@@ -5,6 +5,7 @@ import dev.underspan.bridge.activity.BlockedWatcher;
 import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.enrich.ForeignSpans;
 import dev.underspan.bridge.export.SelfCounter;
+import dev.underspan.bridge.span.SocketServers;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -80,6 +81,11 @@ final class SelfReport {
     if (blocked != null) {
       count("underspan.blocked.not_taken", "{stack}", null, blocked::notTaken);
     }
+  }
+
+  /** What was not told of servers that no advice knows. */
+  void addServers(SocketServers servers) {
+    count("underspan.server.dropped", "{request}", null, servers::dropped);
   }
 
   /** What was done for another tracer's spans. */

@@ -100,6 +100,7 @@ final class Startup {
     if (kernel != null) {
       activities.connect(kernel);
     }
+    SelfReport report = new SelfReport();
     if (kernel != null && kernel.socketsMissing() == null) {
       TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters) : null;
       SocketServers servers =
@@ -113,7 +114,10 @@ final class Startup {
               counters,
               tap,
               servers);
-      runtime.serve(servers);
+      if (servers != null) {
+        runtime.serve(servers);
+        report.addServers(servers);
+      }
       foreign.connect(kernel);
       runtime.wireIsRead(tap != null);
       if (tap != null) {
@@ -137,7 +141,6 @@ final class Startup {
                 TimeUnit.MILLISECONDS.toNanos(configuration.blockedThreshold()),
                 configuration.blockedRate())
             : null;
-    SelfReport report = new SelfReport();
     if (kernel != null) {
       report.addKernel(kernel);
     }
