@@ -10,6 +10,7 @@
 #define user_arg2(regs) ((regs)->si)
 #define user_arg3(regs) ((regs)->dx)
 #define user_arg4(regs) ((regs)->r10)
+#define user_arg5(regs) ((regs)->r8)
 
 #define NR_read 0
 #define NR_write 1
@@ -43,6 +44,7 @@
 #define NR_accept4 288
 #define NR_preadv 295
 #define NR_pwritev 296
+#define NR_sendmmsg 307
 #define NR_clone3 435
 
 #elif defined(__TARGET_ARCH_arm64)
@@ -52,6 +54,7 @@
 #define user_arg2(regs) ((regs)->regs[1])
 #define user_arg3(regs) ((regs)->regs[2])
 #define user_arg4(regs) ((regs)->regs[3])
+#define user_arg5(regs) ((regs)->regs[4])
 
 #define NR_epoll_pwait 22
 #define NR_fcntl 25
@@ -81,6 +84,7 @@
 #define NR_clone 220
 #define NR_accept4 242
 #define NR_wait4 260
+#define NR_sendmmsg 269
 #define NR_clone3 435
 
 #else

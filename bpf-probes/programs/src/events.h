@@ -26,6 +26,7 @@ enum connection_role {
 	ROLE_SERVER = 2,
 	ROLE_LISTENER = 3,
 	ROLE_AGENT = 4,
+	ROLE_DATAGRAM = 5, /* no connection: a UDP socket that asks name servers */
 };
 
 struct event_header {

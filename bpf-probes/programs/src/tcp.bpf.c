@@ -341,7 +341,11 @@ static __always_inline int on_arrival(struct sock *sk)
 	struct tcp_sock *tcp;
 	__u32 count;
 
-	if (!conn || conn->role >= ROLE_LISTENER)
+	if (!conn)
+		return 0;
+	if (conn->role == ROLE_DATAGRAM && !conn->request_arrival_ns)
+		conn->request_arrival_ns = bpf_ktime_get_ns();
+	if (conn->role >= ROLE_LISTENER)
 		return 0;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
@@ -568,16 +572,24 @@ static __always_inline int on_state(struct sock *sk, int old_state, int new_stat
 	return 0;
 }
 
+#include "dns.bpf.c"
+
+static __always_inline int on_moved(struct sock *sk, int result, __u16 type)
+{
+	return sk->sk_protocol == IPPROTO_UDP ? on_datagram(sk, result, type)
+					      : on_transfer(sk, result, type);
+}
+
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_sent, struct sock *sk, int result)
 {
-	return on_transfer(sk, result, EVENT_SENT);
+	return on_moved(sk, result, EVENT_SENT);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(on_received, struct sock *sk, int result, int flags)
 {
-	return flags & MSG_PEEK ? 0 : on_transfer(sk, result, EVENT_RECEIVED);
+	return flags & MSG_PEEK ? 0 : on_moved(sk, result, EVENT_RECEIVED);
 }
 
 SEC("tp_btf/sk_data_ready")

@@ -13,6 +13,7 @@ import dev.underspan.bridge.wire.Chunk;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.Direction;
+import dev.underspan.bridge.wire.DnsLookups;
 import dev.underspan.bridge.wire.TraceHead;
 import dev.underspan.bridge.wire.WireConnection;
 import dev.underspan.bridge.wire.WireCounters;
@@ -47,6 +48,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
 
   private final @Nullable TlsJoin tls;
   private final @Nullable SocketServers servers;
+  private final DnsLookups lookups;
 
   private static final class Watched {
     final ConnectionInfo info;
@@ -90,6 +92,15 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       @Nullable TlsTap tap,
       @Nullable SocketServers servers) {
     this.servers = servers;
+    // What another tracer's span stands for is the call that comes after the lookup.
+    this.lookups =
+        new DnsLookups(
+            call -> {
+              if (owners.wantsLookup(call)) {
+                sink.accept(call);
+              }
+            },
+            counters);
     this.sink =
         call -> {
           if (!owners.take(call)) {
@@ -106,16 +117,22 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     if (tls != null) {
       tls.poll();
     }
+    lookups.poll(System.nanoTime());
   }
 
   @Override
   public void accept(SocketEvent event) {
+    if (event.role() == Layout.ROLE_DATAGRAM) {
+      lookups.onDatagram(event.cookie(), describe(event), fill(event));
+      return;
+    }
     if (event.role() == Layout.ROLE_SERVER || isServed(event)) {
       serve(event);
       return;
     }
-    // What was told before the event must be known when the event is read.
-    poll();
+    if (tls != null) {
+      tls.poll(); // what was told before the event must be known when the event is read
+    }
     Long cookie = event.cookie();
     if (event.type() == Layout.EVENT_CLOSED) {
       Watched closed = connections.remove(cookie);

@@ -178,6 +178,11 @@ public final class ClientOwners {
     return false;
   }
 
+  /** Whether a lookup gets a span: not where it belongs to none, and those are left to others. */
+  public boolean wantsLookup(ClientCall call) {
+    return call.parent() != null || !silentWithoutSpan;
+  }
+
   private @Nullable ForeignSpan nearest(ClientCall call) {
     ForeignSpan best = null;
     for (ForeignSpan span : open.values()) {

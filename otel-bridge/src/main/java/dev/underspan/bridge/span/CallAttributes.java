@@ -12,6 +12,7 @@ import static io.opentelemetry.semconv.HttpAttributes.HTTP_RESPONSE_STATUS_CODE;
 import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PEER_ADDRESS;
 import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PEER_PORT;
 import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_PROTOCOL_VERSION;
+import static io.opentelemetry.semconv.NetworkAttributes.NETWORK_TRANSPORT;
 import static io.opentelemetry.semconv.RpcAttributes.RPC_METHOD;
 import static io.opentelemetry.semconv.RpcAttributes.RPC_STATUS_CODE;
 import static io.opentelemetry.semconv.RpcAttributes.RPC_SYSTEM_NAME;
@@ -22,11 +23,20 @@ import static io.opentelemetry.semconv.UrlAttributes.URL_FULL;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.TlsFacts;
+import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.StatusCode;
+import java.util.List;
 
 /** A call's name and attributes by OpenTelemetry's semantic conventions, a method a protocol. */
 final class CallAttributes {
+  /** These two are still in development in OpenTelemetry's conventions. */
+  private static final AttributeKey<String> DNS_QUESTION_NAME =
+      AttributeKey.stringKey("dns.question.name");
+
+  private static final AttributeKey<List<String>> DNS_ANSWERS =
+      AttributeKey.stringArrayKey("dns.answers");
+
   private CallAttributes() {}
 
   static String name(ClientCall call) {
@@ -38,6 +48,9 @@ final class CallAttributes {
     }
     if (call.details() instanceof ClientCall.Handshake) {
       return "TLS handshake";
+    }
+    if (call.details() instanceof ClientCall.Lookup lookup) {
+      return "DNS " + lookup.type();
     }
     if (call.details() instanceof ClientCall.Command command) {
       return command.operation() == null ? command.system() : command.operation();
@@ -77,6 +90,8 @@ final class CallAttributes {
       command(span, command);
     } else if (call.details() instanceof ClientCall.Messaging messaging) {
       MessagingAttributes.describe(span, messaging);
+    } else if (call.details() instanceof ClientCall.Lookup lookup) {
+      lookup(span, lookup);
     }
     TlsFacts tls = connection.tls();
     if (tls != null) {
@@ -128,6 +143,14 @@ final class CallAttributes {
       if (port > 0) {
         span.setAttribute(SERVER_PORT, (long) port);
       }
+    }
+  }
+
+  private static void lookup(Span span, ClientCall.Lookup lookup) {
+    span.setAttribute(NETWORK_TRANSPORT, "udp");
+    span.setAttribute(DNS_QUESTION_NAME, lookup.name());
+    if (!lookup.addresses().isEmpty()) {
+      span.setAttribute(DNS_ANSWERS, lookup.addresses());
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.underspan.bridge.wire;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,8 +24,9 @@ import org.jspecify.annotations.Nullable;
  * @param retransmitsBegin the connection's retransmitted segments at the first send
  * @param retransmitsEnd the connection's retransmitted segments at the last read
  * @param errorType an HTTP status of 400 or more, a database's code, a Kafka error's name, a gRPC
- *     status, the HTTP/2 error code of a stream that was reset, {@code connection_closed}, or
- *     {@code _OTHER} for an error whose code was not among the captured bytes
+ *     status, the HTTP/2 error code of a stream that was reset, {@code connection_closed}, a name
+ *     server's code, {@code timeout}, or {@code _OTHER} for an error whose code was not among the
+ *     captured bytes
  * @param complete false if the connection or stream was closed before the response ended
  * @param details what is specific to the protocol
  */
@@ -51,8 +53,11 @@ public record ClientCall(
   /** The {@link #errorType} of a call cut off by the end of its connection. */
   public static final String CONNECTION_CLOSED = "connection_closed";
 
+  /** The {@link #errorType} of a question that was not answered before it was asked elsewhere. */
+  public static final String TIMEOUT = "timeout";
+
   /** What is specific to a protocol. */
-  public sealed interface Details permits Http, Rpc, Sql, Command, Messaging, Handshake {
+  public sealed interface Details permits Http, Rpc, Sql, Command, Messaging, Lookup, Handshake {
     /** The span named by a trace header of the call; null if there was none. */
     default @Nullable TraceHead injected() {
       return null;
@@ -94,6 +99,15 @@ public record ClientCall(
       this(method, target, targetTruncated, host, version, statusCode, injected, null);
     }
   }
+
+  /**
+   * A question to a name server.
+   *
+   * @param name what was asked for
+   * @param type of the records asked for, e.g. {@code A}
+   * @param addresses those in the answer
+   */
+  public record Lookup(String name, String type, List<String> addresses) implements Details {}
 
   /** A handshake of TLS that failed, so that there never was a request. */
   public record Handshake() implements Details {}

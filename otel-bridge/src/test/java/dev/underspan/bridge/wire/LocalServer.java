@@ -13,15 +13,21 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
-/** A database of this machine, started for a test on a free port with a directory of its own. */
+/** A server of this machine, started for a test on a free port with a directory of its own. */
 public final class LocalServer implements AutoCloseable {
   private final Path directory;
   private final Process process;
 
-  /** Where it listens, on the loopback. */
+  private static final String LOOPBACK = "127.0.0.1";
+
+  /** Where it listens, of the loopback's addresses. */
+  public final String address;
+
+  /** Where it listens there. */
   public final int port;
 
-  private LocalServer(Path directory, Process process, int port) {
+  private LocalServer(Path directory, Process process, String address, int port) {
+    this.address = address;
     this.directory = directory;
     this.process = process;
     this.port = port;
@@ -34,7 +40,7 @@ public final class LocalServer implements AutoCloseable {
     List<String> command = new ArrayList<>(List.of(find("redis-server")));
     command.addAll(List.of("--port", "" + port, "--bind", "127.0.0.1", "--save", ""));
     command.addAll(List.of("--dir", directory.toString(), "--appendonly", "no"));
-    return start(directory, command, port);
+    return start(directory, command, LOOPBACK, port);
   }
 
   /** MariaDB, whose root has no password. */
@@ -56,7 +62,23 @@ public final class LocalServer implements AutoCloseable {
     command.addAll(List.of("--innodb-buffer-pool-size=16M", "--max-allowed-packet=64M"));
     command.add("--innodb-flush-log-at-trx-commit=0");
     command.addAll(asRoot());
-    return start(directory, command, port);
+    return start(directory, command, LOOPBACK, port);
+  }
+
+  /**
+   * A name server at an address of its own. Each name under {@code shop.test} is 127.0.0.1, and
+   * there is none under {@code none.test}.
+   */
+  public static LocalServer names() throws IOException, InterruptedException {
+    Path directory = Files.createTempDirectory("underspan-names");
+    long pid = ProcessHandle.current().pid();
+    String address = "127.53." + (pid >> 8 & 0xff) + "." + Math.max(1, pid & 0xff);
+    List<String> command = new ArrayList<>(List.of(find("dnsmasq"), "--keep-in-foreground"));
+    command.addAll(List.of("--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file="));
+    command.addAll(List.of("--listen-address=" + address, "--bind-interfaces", "--port=53"));
+    command.addAll(List.of("--address=/shop.test/127.0.0.1", "--local=/none.test/"));
+    command.addAll(List.of("--log-facility=-", "--user=", "--dns-forward-max=1000"));
+    return start(directory, command, address, 53);
   }
 
   /** MariaDB does not run as root unless told to. */
@@ -97,13 +119,14 @@ public final class LocalServer implements AutoCloseable {
     return Files.readString(directory.resolve("log"));
   }
 
-  private static LocalServer start(Path directory, List<String> command, int port)
+  private static LocalServer start(
+      Path directory, List<String> command, String address, int port)
       throws IOException, InterruptedException {
-    LocalServer server = new LocalServer(directory, run(directory, command), port);
+    LocalServer server = new LocalServer(directory, run(directory, command), address, port);
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
     while (server.process.isAlive() && System.nanoTime() < deadline) {
       try {
-        new Socket(InetAddress.getLoopbackAddress(), port).close();
+        new Socket(address, port).close();
         return server;
       } catch (IOException e) {
         Thread.sleep(20);

@@ -27,6 +27,9 @@ final class WireFuzz {
           Feed.join(Http2Bytes.PREFACE, Http2Bytes.SETTINGS),
           RedisProtocolTest.command("PING"));
 
+  private static final ConnectionInfo DNS =
+      new ConnectionInfo("10.0.0.1", 40_000, "10.0.0.2", 53, true, false, 0, 0);
+
   static final int LOSS = 0xFF;
   static final int CLOSE = 0xFE;
   // Of HTTP/2, which has most.
@@ -37,6 +40,9 @@ final class WireFuzz {
   private final WireCounters counters = new WireCounters();
   private final List<ClientCall> calls = new ArrayList<>();
   private final byte[] input;
+  private final HttpAnswer answer = new HttpAnswer("GET", new WireCounters());
+  private int found;
+  private final DnsLookups lookups = new DnsLookups(call -> found++, new WireCounters());
   private int at;
   private long now = 1_000;
   private long bytesOut;
@@ -116,6 +122,18 @@ final class WireFuzz {
       bytesIn += chunk.totalLength;
     }
     connection.onChunk(chunk);
+    alone(chunk);
+  }
+
+  /** What is read without the rest of a connection. */
+  private void alone(Chunk chunk) {
+    HttpRequestHead.read(chunk.data, chunk.captured());
+    if (answer.onChunk(chunk)) {
+      assertThat(answer.status()).isBetween(100, 999);
+    }
+    lookups.onDatagram(chunk.timeNs % 3, DNS, chunk);
+    lookups.poll(chunk.timeNs);
+    assertThat(found).isLessThanOrEqualTo((int) (now / 10));
   }
 
   private void take(ClientCall call) {

@@ -22,6 +22,13 @@ final class WireFuzzSeeds {
       Files.write(folder.resolve(protocol + "-cut"), cut(turns));
       Files.write(folder.resolve(protocol + "-midway"), midway(turns));
     }
+    Files.write(
+        folder.resolve("dns"),
+        whole(List.of(turn(true, DnsLookupsTest.QUESTION), turn(false, DnsLookupsTest.ANSWER))));
+  }
+
+  private static WireRandomTest.Turn turn(boolean out, byte[] bytes) {
+    return new WireRandomTest.Turn(out, bytes);
   }
 
   private static void chunk(ByteArrayOutputStream out, WireRandomTest.Turn turn, int eighths) {
