@@ -15,8 +15,9 @@ import java.util.concurrent.Executors;
 import reactor.netty.http.client.HttpClient;
 
 /**
- * /outer/N asks the same server for /inner/N by the name nN.shop.test; /none/N looks for nN.none.test,
- * which there is not. With the JDK's resolver, or with Netty's where the argument says so.
+ * /outer/N asks the same server for /inner/N by the name nN.shop.test; /none/N looks for
+ * nN.none.test, which there is not. With the JDK's resolver, or with Netty's where the argument
+ * says so.
  */
 public final class NamesApp {
   private NamesApp() {}
@@ -67,8 +68,7 @@ public final class NamesApp {
     }
   }
 
-  private static void answer(HttpExchange exchange, String text)
-      throws IOException {
+  private static void answer(HttpExchange exchange, String text) throws IOException {
     byte[] body = text.getBytes(StandardCharsets.US_ASCII);
     exchange.sendResponseHeaders(200, body.length);
     exchange.getResponseBody().write(body);

@@ -21,8 +21,8 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What is asked of a real name server is a span under whoever asked, told by the request's number in
- * the name. The real jar on real JVMs; root.
+ * What is asked of a real name server is a span under whoever asked, told by the request's number
+ * in the name. The real jar on real JVMs; root.
  */
 class NamesIT {
   private static final int REQUESTS = 101;
@@ -38,8 +38,7 @@ class NamesIT {
   private AppUnderAgent app(Path home, String resolver, LocalServer names, String endpoint)
       throws IOException {
     Path configuration =
-        Files.writeString(
-            directory.resolve("resolv.conf"), "nameserver " + names.address + "\nsearch test\n");
+        Files.writeString(directory.resolve("resolv.conf"), "nameserver " + names.address + "\n");
     return new AppUnderAgent.Builder(home, directory, endpoint)
         .wrapper(
             List.of(
@@ -84,7 +83,7 @@ class NamesIT {
         AppUnderAgent app = app(home, resolver, names, receiver.endpoint())) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
       AsyncIT.send(app, "/outer/", REQUESTS, null);
-      List<Span> received = AsyncIT.await(store, 5 * REQUESTS);
+      List<Span> received = AsyncIT.await(store, (resolver.equals("jdk") ? 5 : 4) * REQUESTS);
       Map<String, Span> spans = AsyncIT.byPath(received);
       Map<String, Span> lookups = lookups(received);
       for (int n = 0; n < REQUESTS; n++) {
@@ -94,9 +93,11 @@ class NamesIT {
         assertLookup(first, names, root);
         assertThat(first.attributes().get("dns.answers")).isEqualTo(List.of("127.0.0.1"));
         assertThat(first.text("error.type")).isNull();
-        Span second = lookups.remove("DNS AAAA" + name);
-        assertLookup(second, names, root);
-        assertThat(second.attributes().get("dns.answers")).isNull();
+        if (resolver.equals("jdk")) { // Netty's is content with an address
+          Span second = lookups.remove("DNS AAAA" + name);
+          assertLookup(second, names, root);
+          assertThat(second.attributes().get("dns.answers")).isNull();
+        }
         AsyncIT.assertCall(spans, root, "/inner/" + n);
       }
       assertThat(spans).isEmpty();
@@ -112,8 +113,9 @@ class NamesIT {
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);
         LocalServer names = LocalServer.names();
         AppUnderAgent app = app(home, "jdk", names, receiver.endpoint())) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
       AsyncIT.send(app, "/none/", 3, null);
-      List<Span> received = AsyncIT.await(store, 5 * 3);
+      List<Span> received = AsyncIT.await(store, 3 * 3);
       Map<String, Span> spans = AsyncIT.byPath(received);
       Map<String, Span> lookups = lookups(received);
       for (int n = 0; n < 3; n++) {
@@ -125,7 +127,7 @@ class NamesIT {
           assertThat(lookup.status().code()).isEqualTo(Span.StatusCode.ERROR);
         }
       }
-      assertThat(lookups.keySet()).as("as 'search' says").allMatch(n -> n.endsWith(".none.test.test"));
+      assertThat(lookups).isEmpty();
       AsyncIT.assertQuiet(app);
     }
   }

@@ -119,8 +119,7 @@ public final class LocalServer implements AutoCloseable {
     return Files.readString(directory.resolve("log"));
   }
 
-  private static LocalServer start(
-      Path directory, List<String> command, String address, int port)
+  private static LocalServer start(Path directory, List<String> command, String address, int port)
       throws IOException, InterruptedException {
     LocalServer server = new LocalServer(directory, run(directory, command), address, port);
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
