@@ -17,16 +17,21 @@ final class MappedLedger implements Kernel, AutoCloseable {
     this.probes = probes;
   }
 
-  /** Needs root. On a thread of its own: who opens becomes the agent's and gets no account. */
+  /** Needs root. */
   static MappedLedger open() {
+    return new MappedLedger(load());
+  }
+
+  /** On a thread of its own: who opens becomes the agent's, and all that it starts. */
+  static KernelProbes load() {
     FutureTask<KernelProbes> opening =
         new FutureTask<>(
             () -> KernelProbes.open(KernelProbes.DEFAULT_RING_BYTES, KernelProbes.DEFAULT_SLOTS));
     new Thread(opening, "opener").start();
     try {
-      return new MappedLedger(opening.get());
+      return opening.get();
     } catch (ExecutionException | InterruptedException e) {
-      throw new IllegalStateException("no ledger; run as root", e);
+      throw new IllegalStateException("no programs; run as root", e);
     }
   }
 
