@@ -8,13 +8,21 @@ import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 
 /** A real broker in a process of its own, one node that is its own controller. */
-final class KafkaBroker implements AutoCloseable {
-  final int port;
+public final class KafkaBroker implements AutoCloseable {
+  /** Where it listens. */
+  public final int port;
+
   private final Process process;
+
+  /** Starts one whose clients come to it directly. */
+  public KafkaBroker(Path directory) throws IOException {
+    this(directory, 0);
+  }
 
   /** Starts one whose clients are told to come to another port, where something passes them on. */
   KafkaBroker(Path directory, int advertisedPort) throws IOException {
     port = freePort();
+    int advertised = advertisedPort == 0 ? port : advertisedPort;
     int controller = freePort();
     Path config = directory.resolve("server.properties");
     Files.writeString(
@@ -25,7 +33,7 @@ final class KafkaBroker implements AutoCloseable {
             "node.id=1",
             "controller.quorum.voters=1@127.0.0.1:" + controller,
             "listeners=PLAINTEXT://127.0.0.1:" + port + ",CONTROLLER://127.0.0.1:" + controller,
-            "advertised.listeners=PLAINTEXT://127.0.0.1:" + advertisedPort,
+            "advertised.listeners=PLAINTEXT://127.0.0.1:" + advertised,
             "controller.listener.names=CONTROLLER",
             "log.dirs=" + directory.resolve("data"),
             "auto.create.topics.enable=false",
