@@ -11,6 +11,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -97,6 +98,7 @@ public final class KafkaApp {
     return Integer.parseInt(path.substring(path.lastIndexOf('/') + 1));
   }
 
+  @SuppressWarnings("FutureReturnValueIgnored") // the callback tells
   private void send(HttpExchange exchange) throws IOException {
     int id = number(exchange.getRequestURI().getPath());
     String topic = TOPICS.get(id % TOPICS.size());
@@ -133,8 +135,8 @@ public final class KafkaApp {
 
   private void consume(String topic, CountDownLatch assigned) {
     Map<String, Object> own = new HashMap<>(config);
-    own.put("group.id", "readers-of-" + topic);
-    own.put("auto.offset.reset", "earliest");
+    own.put("group.id", "readers-of-" + topic + "-" + ProcessHandle.current().pid());
+    own.put("auto.offset.reset", "latest");
     if (topic.equals("by-topic")) {
       own.put("group.protocol", "consumer"); // it fetches on a thread of its own
     }
@@ -146,6 +148,7 @@ public final class KafkaApp {
         ConsumerRecords<String, String> records = consumer.poll(Duration.ofMillis(100));
         if (!told && !consumer.assignment().isEmpty()) {
           told = true;
+          consumer.assignment().forEach(consumer::position); // what comes from now on is read
           assigned.countDown();
         }
         switch (topic) {
@@ -153,11 +156,44 @@ public final class KafkaApp {
           case "by-topic" -> handle(records.records(topic));
           default -> {
             for (TopicPartition partition : records.partitions()) {
-              handle(records.records(partition));
+              List<ConsumerRecord<String, String>> some = records.records(partition);
+              handle(some);
+              check(some, partition);
             }
           }
         }
+        // Whoever looks at them again does not handle them again.
+        for (ConsumerRecord<String, String> one : records) {
+          check(one.value().isEmpty());
+        }
       }
+    }
+  }
+
+  private static void check(boolean wrong) {
+    if (wrong) {
+      throw new IllegalStateException();
+    }
+  }
+
+  /** The list is as it would be without an agent. */
+  private static void check(List<ConsumerRecord<String, String>> records, TopicPartition of) {
+    List<ConsumerRecord<String, String>> copy = new ArrayList<>(records);
+    check(!copy.equals(records) || !records.equals(copy) || copy.hashCode() != records.hashCode());
+    check(!records.contains(copy.get(0)) || records.stream().count() != copy.size());
+    check(records.listIterator(copy.size()).previous() != copy.get(copy.size() - 1));
+    check(copy.stream().anyMatch(record -> record.partition() != of.partition()));
+    try {
+      records.iterator().remove();
+      check(true);
+    } catch (UnsupportedOperationException e) {
+      // it cannot be changed
+    }
+    try {
+      records.clear();
+      check(true);
+    } catch (UnsupportedOperationException e) {
+      // it cannot be changed
     }
   }
 
