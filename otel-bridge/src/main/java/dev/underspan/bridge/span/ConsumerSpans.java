@@ -39,8 +39,7 @@ public final class ConsumerSpans {
 
     /** A thread is through with it, or with what came after. */
     public void end() {
-      boolean first = ends();
-      if (first) {
+      if (ends()) {
         finish();
       }
       leave();
