@@ -108,11 +108,17 @@ public final class UnderspanKafka {
 
   /** A consumer has polled these records. */
   public static void polled(Object consumer, Object records) {
-    // Kafka Streams only puts them into queues of its own.
-    if (runtime != null
-        && consumer instanceof Consumer known
-        && !Thread.currentThread().getClass().getName().equals(STREAMS)) {
-      Underspan.keep(records, new Polled(known));
+    UnderspanKafkaRuntime r = runtime;
+    try {
+      // Kafka Streams only puts them into queues of its own.
+      if (r != null
+          && consumer instanceof Consumer known
+          && !Thread.currentThread().getClass().getName().equals(STREAMS)
+          && r.isProcessingWanted()) {
+        Underspan.keep(records, new Polled(known));
+      }
+    } catch (Throwable t) {
+      Underspan.adviceFailed("kafkaPolled", t);
     }
   }
 

@@ -28,6 +28,9 @@ public interface UnderspanKafkaRuntime {
    */
   Object acknowledged(Object sending, int partition, long offset, Throwable error);
 
+  /** Whether records have spans while they are processed. */
+  boolean isProcessingWanted();
+
   /** This thread turns to a record; null when there is no span. */
   Object processing(Object record, String group, String clientId);
 

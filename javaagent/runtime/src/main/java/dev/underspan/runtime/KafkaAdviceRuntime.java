@@ -62,8 +62,13 @@ final class KafkaAdviceRuntime implements UnderspanKafkaRuntime {
   }
 
   @Override
+  public boolean isProcessingWanted() {
+    return foreign == null || !foreign.isActive();
+  }
+
+  @Override
   public Object processing(Object record, String group, String clientId) {
-    return foreign != null && foreign.isActive() ? null : consumers.start(record, group, clientId);
+    return isProcessingWanted() ? consumers.start(record, group, clientId) : null;
   }
 
   @Override
