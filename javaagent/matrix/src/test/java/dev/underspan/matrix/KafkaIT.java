@@ -15,6 +15,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -129,6 +130,54 @@ class KafkaIT {
       }
       assertThat(app.end()).isZero();
       assertThat(app.errors()).doesNotContain("failed", "closed twice");
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("dev.underspan.Jdks#homes")
+  void callsToTheBrokerAreReadThroughTls(Path home) throws Exception {
+    Path keys = Keys.make(directory);
+    TraceStore store = new TraceStore();
+    try (KafkaBroker secured =
+            KafkaBroker.withTls(
+                Files.createDirectory(directory.resolve("broker")), keys, Keys.PASSWORD);
+        OtlpReceiver receiver = new OtlpReceiver(0, store);
+        AppUnderAgent app =
+            app(List.of(home.toString(), "platform"), receiver.endpoint())
+                .command(
+                    KafkaApp.class.getName(),
+                    "platform",
+                    String.valueOf(secured.port),
+                    "security.protocol=SSL",
+                    "ssl.endpoint.identification.algorithm=",
+                    "ssl.truststore.type=PKCS12",
+                    "ssl.truststore.location=" + keys,
+                    "ssl.truststore.password=" + Keys.PASSWORD)
+                .start()) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      load(app);
+      store.settle(QUIET, Duration.ofSeconds(30));
+      Counts counts = new Counts();
+      store.traces().forEach(counts::add);
+      assertThat(counts.wrong).as("%s: %s", home, app.errors()).isEmpty();
+      assertThat(counts.right).containsEntry(Row.PRODUCER, REQUESTS);
+      for (String operation : List.of("send", "poll")) {
+        List<Span> calls =
+            of(store.spans(), Span.Kind.CLIENT)
+                .filter(span -> operation.equals(span.text("messaging.operation.name")))
+                .toList();
+        assertThat(calls)
+            .as(operation)
+            .isNotEmpty()
+            .allMatch(span -> "tls".equals(span.text("tls.protocol.name")))
+            .allMatch(span -> span.number("underspan.net.bytes_out") > 0)
+            .anyMatch(span -> span.number("messaging.batch.message_count") > 0)
+            .noneMatch(span -> span.attributes().containsKey("error.type"));
+        assertThat(calls.stream().mapToLong(s -> s.number("messaging.batch.message_count")).sum())
+            .as(operation)
+            .isLessThanOrEqualTo(REQUESTS);
+      }
+      assertThat(app.end()).isZero();
     }
   }
 
