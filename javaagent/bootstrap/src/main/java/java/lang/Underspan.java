@@ -677,6 +677,12 @@ public final class Underspan {
       if (loader == null || loader == ClassLoader.getPlatformClassLoader()) {
         return true;
       }
+      // Kafka's threads serve all who use the client, not whoever has made it.
+      for (Class<?> at = type; at != Thread.class; at = at.getSuperclass()) {
+        if (at.getName().equals("org.apache.kafka.common.utils.KafkaThread")) {
+          return true;
+        }
+      }
     }
     ThreadGroup group = thread.getThreadGroup();
     return group == null || group.getParent() == null;

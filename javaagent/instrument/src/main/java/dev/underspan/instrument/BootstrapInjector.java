@@ -37,7 +37,14 @@ public final class BootstrapInjector {
           "UnderspanHttpChannel$Exchange",
           "UnderspanHttpChannel",
           "UnderspanRpc$Call",
-          "UnderspanRpc");
+          "UnderspanRpc",
+          "UnderspanKafkaRuntime",
+          "UnderspanKafka$Consumer",
+          "UnderspanKafka$Polled",
+          "UnderspanKafka$Records",
+          "UnderspanKafka$RecordIterable",
+          "UnderspanKafka$RecordList",
+          "UnderspanKafka");
 
   private BootstrapInjector() {}
 

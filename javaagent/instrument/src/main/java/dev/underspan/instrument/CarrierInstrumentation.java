@@ -69,7 +69,8 @@ final class CarrierInstrumentation {
     for (Hook hook : hooks) {
       if (hook.advice().equals(Capture.class.getName())
           || hook.advice().equals(Keep.class.getName())
-          || hook.advice().equals(GrpcInstrumentation.Answered.class.getName())) {
+          || hook.advice().equals(GrpcInstrumentation.Answered.class.getName())
+          || KafkaInstrumentation.KEEPING.contains(hook.advice())) {
         return true;
       }
     }

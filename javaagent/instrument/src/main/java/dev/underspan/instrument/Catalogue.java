@@ -29,6 +29,7 @@ final class Catalogue {
     add(enabled, "http-client", HttpClientInstrumentation.HOOKS);
     add(enabled, "okhttp", OkHttpInstrumentation.HOOKS);
     add(enabled, "apache-httpclient", ApacheHttpClientInstrumentation.HOOKS);
+    add(enabled, "kafka", KafkaInstrumentation.HOOKS);
     add(enabled, "accept", AcceptInstrumentation.HOOKS);
     add(enabled, "socket-server", SocketServerInstrumentation.HOOKS);
     add(enabled, "opentelemetry", OpenTelemetryInstrumentation.HOOKS);

@@ -24,7 +24,7 @@ public final class Instrumenter {
    * @param agentLoader finds the advice classes
    * @param enabled asked with the name of each instrumentation: servlet, tomcat, jetty,
    *     jdk-httpserver, netty, grpc, webflux, executor, event-loop, carrier, thread, blocking,
-   *     http-client, okhttp, apache-httpclient, accept, tls, opentelemetry
+   *     http-client, okhttp, apache-httpclient, kafka, accept, tls, opentelemetry
    */
   public static void install(
       Instrumentation instrumentation, ClassLoader agentLoader, Predicate<String> enabled) {

@@ -186,7 +186,7 @@ class ClientMatrixIT {
     }
   }
 
-  private static String column(List<String> variant) throws IOException {
+  static String column(List<String> variant) throws IOException {
     String release = Files.readString(Path.of(variant.get(0), "release"));
     String feature = release.replaceFirst("(?s).*JAVA_VERSION=\"([0-9]+).*", "$1");
     return "JDK " + feature + ", " + variant.get(1) + " threads";

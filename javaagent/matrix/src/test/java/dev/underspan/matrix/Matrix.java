@@ -14,15 +14,21 @@ import java.util.TreeMap;
 final class Matrix {
   private static final Path DOCS =
       Path.of(System.getProperty("underspan.repo.root"), "docs", "matrix.md");
-  private static final Path GENERATED = Path.of("target", "matrix.md");
   private static final int COLUMNS = 3;
 
+  private final Path generated;
   private final List<String> head;
   private final List<List<String>> rows;
   private final Map<String, Map<String, String>> columns = new TreeMap<>();
 
   /** Rows begin with the name of what is tried; how it went is added. */
   Matrix(List<String> head, List<List<String>> rows) {
+    this("matrix", head, rows);
+  }
+
+  /** The same, one of several tables. */
+  Matrix(String name, List<String> head, List<List<String>> rows) {
+    this.generated = Path.of("target", name + ".md");
     this.head = head;
     this.rows = rows;
   }
@@ -53,10 +59,10 @@ final class Matrix {
 
   /** The documents say what was found; where not all JVMs are installed, that cannot be told. */
   void compareWithDocs() throws IOException {
-    Files.writeString(GENERATED, toString());
+    Files.writeString(generated, toString());
     if (columns.size() == COLUMNS) {
       assertThat(Files.readString(DOCS))
-          .as("docs/matrix.md has the table of javaagent/matrix/%s: copy it there", GENERATED)
+          .as("docs/matrix.md has the table of javaagent/matrix/%s: copy it there", generated)
           .contains(toString());
     }
   }

@@ -9,7 +9,9 @@ import dev.underspan.bridge.enrich.ForeignSpans;
 import dev.underspan.bridge.export.Telemetry;
 import dev.underspan.bridge.span.AcceptTimes;
 import dev.underspan.bridge.span.ClientSpans;
+import dev.underspan.bridge.span.ConsumerSpans;
 import dev.underspan.bridge.span.InjectedSpans;
+import dev.underspan.bridge.span.ProducerSpans;
 import dev.underspan.bridge.span.ServerSpans;
 import dev.underspan.bridge.span.SocketServers;
 import dev.underspan.bridge.tls.TlsTap;
@@ -148,6 +150,12 @@ final class Startup {
     report.addForeign(foreign, owners);
     telemetry.observe(report.counters(), AgentMain.VERSION);
     threads.daemon("watch", () -> watch(blocked, report)).start();
+    UnderspanKafka.install(
+        new KafkaAdviceRuntime(
+            activities,
+            new ProducerSpans(tracer, telemetry.propagator(), activities, clock),
+            new ConsumerSpans(tracer, telemetry.propagator(), activities, clock),
+            follow ? foreign : null));
     Underspan.install(runtime);
     int built = follow ? Underspan.tracerProviders() : 0;
     if (built != 0) {

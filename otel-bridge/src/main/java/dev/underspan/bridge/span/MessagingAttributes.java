@@ -6,13 +6,14 @@ import static io.opentelemetry.api.common.AttributeKey.stringKey;
 import dev.underspan.bridge.wire.ClientCall;
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.trace.Span;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Calls to message brokers by OpenTelemetry's messaging conventions, which are experimental still,
- * so that the library of stable names does not have theirs.
+ * Messages by OpenTelemetry's messaging conventions, which are experimental still, so that the
+ * library of stable names does not have theirs.
  *
- * <p>The kind of span is CLIENT for either direction: PRODUCER is for a span whose context travels
- * with the messages, and ours does not; receiving is CLIENT by those conventions.
+ * <p>The kind of a call to a broker is CLIENT in either direction: PRODUCER and CONSUMER are for
+ * spans of messages whose context travels with them, see {@link MessageSpan}.
  */
 final class MessagingAttributes {
   private static final AttributeKey<String> SYSTEM = stringKey("messaging.system");
@@ -25,7 +26,32 @@ final class MessagingAttributes {
   private static final AttributeKey<String> CLIENT = stringKey("messaging.client.id");
   private static final AttributeKey<String> GROUP = stringKey("messaging.consumer.group.name");
 
+  private static final AttributeKey<Long> OFFSET = longKey("messaging.kafka.offset");
+
   private MessagingAttributes() {}
+
+  /** A message of Kafka's; the operation's name is its type. */
+  static void describe(Span span, String operation, String topic, @Nullable String client) {
+    span.setAttribute(SYSTEM, "kafka");
+    span.setAttribute(OPERATION, operation);
+    span.setAttribute(TYPE, operation);
+    span.setAttribute(DESTINATION, topic);
+    span.setAttribute(CLIENT, client);
+  }
+
+  static void group(Span span, @Nullable String group) {
+    span.setAttribute(GROUP, group);
+  }
+
+  /** Where the message is; -1 for what is not known. */
+  static void place(Span span, int partition, long offset) {
+    if (partition >= 0) {
+      span.setAttribute(PARTITION, Integer.toString(partition));
+    }
+    if (offset >= 0) {
+      span.setAttribute(OFFSET, offset);
+    }
+  }
 
   static String name(ClientCall.Messaging call) {
     return call.destination() == null

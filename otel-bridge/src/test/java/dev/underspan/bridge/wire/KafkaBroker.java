@@ -8,13 +8,40 @@ import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 
 /** A real broker in a process of its own, one node that is its own controller. */
-final class KafkaBroker implements AutoCloseable {
-  final int port;
+public final class KafkaBroker implements AutoCloseable {
+  /** Where it listens. */
+  public final int port;
+
   private final Process process;
+
+  /** Starts one whose clients come to it directly. */
+  public KafkaBroker(Path directory) throws IOException {
+    this(directory, 0);
+  }
+
+  /** The same with TLS and nothing else, by a PKCS 12 file that has key and certificate. */
+  public static KafkaBroker withTls(Path directory, Path keys, String password) throws IOException {
+    return new KafkaBroker(
+        directory,
+        0,
+        "SSL",
+        "listener.security.protocol.map=SSL:SSL,CONTROLLER:PLAINTEXT",
+        "security.inter.broker.protocol=SSL",
+        "ssl.keystore.location=" + keys,
+        "ssl.keystore.password=" + password,
+        "ssl.truststore.location=" + keys,
+        "ssl.truststore.password=" + password);
+  }
 
   /** Starts one whose clients are told to come to another port, where something passes them on. */
   KafkaBroker(Path directory, int advertisedPort) throws IOException {
+    this(directory, advertisedPort, "PLAINTEXT");
+  }
+
+  private KafkaBroker(Path directory, int advertisedPort, String protocol, String... more)
+      throws IOException {
     port = freePort();
+    int advertised = advertisedPort == 0 ? port : advertisedPort;
     int controller = freePort();
     Path config = directory.resolve("server.properties");
     Files.writeString(
@@ -24,8 +51,13 @@ final class KafkaBroker implements AutoCloseable {
             "process.roles=broker,controller",
             "node.id=1",
             "controller.quorum.voters=1@127.0.0.1:" + controller,
-            "listeners=PLAINTEXT://127.0.0.1:" + port + ",CONTROLLER://127.0.0.1:" + controller,
-            "advertised.listeners=PLAINTEXT://127.0.0.1:" + advertisedPort,
+            "listeners="
+                + protocol
+                + "://127.0.0.1:"
+                + port
+                + ",CONTROLLER://127.0.0.1:"
+                + controller,
+            "advertised.listeners=" + protocol + "://127.0.0.1:" + advertised,
             "controller.listener.names=CONTROLLER",
             "log.dirs=" + directory.resolve("data"),
             "auto.create.topics.enable=false",
@@ -38,6 +70,7 @@ final class KafkaBroker implements AutoCloseable {
             "num.network.threads=1",
             "num.io.threads=2",
             "log.cleaner.enable=false",
+            String.join("\n", more),
             ""));
     process =
         new ProcessBuilder(
