@@ -26,6 +26,11 @@ final class CarrierInstrumentation {
           "onStateChange",
           CONNECT + "HttpObserver",
           "onStateChange|onUncaughtException",
+          // A stream of HTTP/2 as a channel of its own, and one that waits for others to end.
+          "io.netty.handler.codec.http2.AbstractHttp2StreamChannel$Http2ChannelUnsafe",
+          "doRead0|notifyReadComplete",
+          "io.netty.handler.codec.http2.StreamBufferingEncoder$PendingStream",
+          "sendFrames|close",
           // Reactor's bridges from callbacks.
           "reactor.core.publisher.MonoCreate$DefaultMonoSink",
           "success|error",
@@ -69,7 +74,8 @@ final class CarrierInstrumentation {
     for (Hook hook : hooks) {
       if (hook.advice().equals(Capture.class.getName())
           || hook.advice().equals(Keep.class.getName())
-          || hook.advice().equals(GrpcInstrumentation.Answered.class.getName())) {
+          || hook.advice().equals(GrpcInstrumentation.Answered.class.getName())
+          || hook.advice().equals(NettyHttp2Instrumentation.StreamMade.class.getName())) {
         return true;
       }
     }

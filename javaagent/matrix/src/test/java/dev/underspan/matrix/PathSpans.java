@@ -73,6 +73,11 @@ final class PathSpans {
   }
 
   static void assertCall(Map<String, Span> spans, Span parent, String path) {
+    assertBegun(call(spans, parent, path));
+  }
+
+  /** A call and how it was answered, which is returned. */
+  static Span call(Map<String, Span> spans, Span parent, String path) {
     Span call = spans.remove("CLIENT " + path);
     assertThat(call).as("call of " + path).isNotNull();
     assertThat(call.parentId()).as("parent of the call of " + path).isEqualTo(parent.spanId());
@@ -81,7 +86,7 @@ final class PathSpans {
     assertThat(answer).as(path).isNotNull();
     assertThat(answer.parentId()).as("parent of " + path).isEqualTo(call.spanId());
     assertThat(answer.traceId()).isEqualTo(parent.traceId());
-    assertBegun(answer);
+    return answer;
   }
 
   static Span root(Map<String, Span> spans, String path) {
