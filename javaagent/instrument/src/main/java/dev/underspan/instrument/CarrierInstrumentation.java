@@ -41,6 +41,19 @@ final class CarrierInstrumentation {
           "complete|completeExceptionally|cancel",
           "io.lettuce.core.RedisPublisher$RedisSubscription",
           "onNext|onDataAvailable|onAllDataRead|onError|request",
+          // What PostgreSQL is asked by R2DBC.
+          "io.r2dbc.postgresql.client.ReactorNettyClient$Conversation",
+          "emit|complete|onError",
+          // A request of Vert.x's client that waits for a connection, and what is to block.
+          "io.vertx.core.http.impl.SharedHttpClientConnectionGroup$Request",
+          "complete",
+          "io.vertx.core.impl.WorkerTask",
+          "run",
+          // An exchange of Apache's asynchronous client.
+          "org.apache.hc.client5.http.impl.async.HttpAsyncMainClientExec$1",
+          "produceRequest|produce|consume|consumeResponse|streamEnd|failed|cancel",
+          "org.apache.hc.client5.http.impl.async.H2AsyncMainClientExec$1",
+          "produceRequest|produce|consume|consumeResponse|streamEnd|failed|cancel",
           // A call of OkHttp, which may wait for another one's thread to start it.
           "okhttp3.internal.connection.RealCall$AsyncCall",
           "run",
