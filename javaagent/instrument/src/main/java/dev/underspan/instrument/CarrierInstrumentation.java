@@ -41,9 +41,6 @@ final class CarrierInstrumentation {
           "complete|completeExceptionally|cancel",
           "io.lettuce.core.RedisPublisher$RedisSubscription",
           "onNext|onDataAvailable|onAllDataRead|onError|request",
-          // What PostgreSQL is asked by R2DBC.
-          "io.r2dbc.postgresql.client.ReactorNettyClient$Conversation",
-          "emit|complete|onError",
           // A request of Vert.x's client that waits for a connection, and what is to block.
           "io.vertx.core.http.impl.SharedHttpClientConnectionGroup$Request",
           "complete",

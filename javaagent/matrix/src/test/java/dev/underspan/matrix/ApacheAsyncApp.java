@@ -3,18 +3,13 @@ package dev.underspan.matrix;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpHandler;
 import com.sun.net.httpserver.HttpServer;
-import io.r2dbc.postgresql.PostgresqlConnectionConfiguration;
-import io.r2dbc.postgresql.PostgresqlConnectionFactory;
-import io.r2dbc.spi.Connection;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.LinkedBlockingQueue;
 import org.apache.hc.client5.http.async.methods.SimpleHttpRequest;
 import org.apache.hc.client5.http.async.methods.SimpleHttpResponse;
 import org.apache.hc.client5.http.async.methods.SimpleRequestBuilder;
@@ -22,18 +17,16 @@ import org.apache.hc.client5.http.impl.async.CloseableHttpAsyncClient;
 import org.apache.hc.client5.http.impl.async.HttpAsyncClients;
 import org.apache.hc.client5.http.impl.nio.PoolingAsyncClientConnectionManagerBuilder;
 import org.apache.hc.core5.concurrent.FutureCallback;
-import reactor.core.publisher.Mono;
 
 /**
- * An HTTP server that calls by clients with threads of their own, each twice: the second call is
- * made where the first one's answer comes. /apache/N asks this server for /inner/N and /last/N by
- * Apache's asynchronous client; /r2dbc/N asks PostgreSQL, whose port is the first argument, for
- * columns named inner_N and last_N. Fewer connections than requests.
+ * An HTTP server: /apache/N asks this server for /inner/N by Apache's asynchronous client and,
+ * where that answer comes, for /last/N. Fewer connections than requests: they wait for each
+ * other's.
  */
-public final class AsyncClientsApp {
+public final class ApacheAsyncApp {
   private static final int CONNECTIONS = 7;
 
-  private AsyncClientsApp() {}
+  private ApacheAsyncApp() {}
 
   /** Runs it. */
   public static void main(String[] args) throws Exception {
@@ -50,18 +43,6 @@ public final class AsyncClientsApp {
                     .build())
             .build();
     apache.start();
-    BlockingQueue<Connection> idle = new LinkedBlockingQueue<>();
-    PostgresqlConnectionFactory factory =
-        new PostgresqlConnectionFactory(
-            PostgresqlConnectionConfiguration.builder()
-                .host("127.0.0.1")
-                .port(Integer.parseInt(args[0]))
-                .username("postgres")
-                .database("postgres")
-                .build());
-    for (int i = 0; i < CONNECTIONS; i++) {
-      idle.add(factory.create().block());
-    }
     handle(
         server,
         "/apache/",
@@ -71,19 +52,6 @@ public final class AsyncClientsApp {
                 .join());
     handle(server, "/inner/", n -> "inner " + n);
     handle(server, "/last/", n -> "last " + n);
-    handle(
-        server,
-        "/r2dbc/",
-        n -> {
-          Connection connection = take(idle);
-          try {
-            return select(connection, "inner_" + n)
-                .flatMap(text -> select(connection, "last_" + n))
-                .block();
-          } finally {
-            idle.add(connection);
-          }
-        });
     server.start();
     System.out.println("port " + port);
     while (System.in.read() >= 0) {
@@ -92,9 +60,6 @@ public final class AsyncClientsApp {
     server.stop(0);
     executor.shutdown();
     apache.close();
-    for (Connection connection : idle) {
-      Mono.from(connection.close()).block();
-    }
   }
 
   private interface Answer {
@@ -141,19 +106,5 @@ public final class AsyncClientsApp {
               }
             });
     return answer;
-  }
-
-  private static Connection take(BlockingQueue<Connection> idle) {
-    try {
-      return idle.take();
-    } catch (InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
-  }
-
-  private static Mono<String> select(Connection connection, String column) {
-    return Mono.from(
-            connection.createStatement("SELECT $1::text AS " + column).bind(0, "x").execute())
-        .flatMap(result -> Mono.from(result.map((row, metadata) -> row.get(0, String.class))));
   }
 }
