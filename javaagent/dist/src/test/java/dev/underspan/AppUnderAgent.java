@@ -50,6 +50,7 @@ public final class AppUnderAgent implements AutoCloseable {
     private final Map<String, String> environment = new HashMap<>();
     private boolean toolOptions;
     private List<String> command = List.of("dev.underspan.testapp.EchoApp");
+    private boolean jar;
     private String agentArguments = "";
     private String libraries = "";
 
@@ -102,6 +103,13 @@ public final class AppUnderAgent implements AutoCloseable {
       return this;
     }
 
+    /** The application as a jar that brings all it needs. */
+    public Builder jar(Path file) {
+      command = List.of("-jar", file.toString());
+      jar = true;
+      return this;
+    }
+
     /** Arguments of the agent's. */
     public Builder agent(String... arguments) {
       agentArguments = arguments.length == 0 ? "" : "=" + String.join(",", arguments);
@@ -140,9 +148,11 @@ public final class AppUnderAgent implements AutoCloseable {
     if (!with.toolOptions) {
       command.addAll(jvm);
     }
-    StringBuilder classPath = new StringBuilder(classesOf(with.command.get(0)) + with.libraries);
-    with.classPath.forEach(jar -> classPath.append(File.pathSeparator).append(jar));
-    command.addAll(List.of("-cp", classPath.toString()));
+    if (!with.jar) {
+      StringBuilder classPath = new StringBuilder(classesOf(with.command.get(0)) + with.libraries);
+      with.classPath.forEach(jar -> classPath.append(File.pathSeparator).append(jar));
+      command.addAll(List.of("-cp", classPath.toString()));
+    }
     command.addAll(with.command);
     ProcessBuilder builder = new ProcessBuilder(command).redirectError(stderr.toFile());
     Map<String, String> environment = builder.environment();

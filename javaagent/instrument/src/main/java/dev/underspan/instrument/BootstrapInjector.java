@@ -36,6 +36,8 @@ public final class BootstrapInjector {
           "UnderspanTls",
           "UnderspanHttpChannel$Exchange",
           "UnderspanHttpChannel",
+          "UnderspanHttp2$Request",
+          "UnderspanHttp2",
           "UnderspanRpc$Call",
           "UnderspanRpc",
           "UnderspanKafkaRuntime",

@@ -26,6 +26,11 @@ final class CarrierInstrumentation {
           "onStateChange",
           CONNECT + "HttpObserver",
           "onStateChange|onUncaughtException",
+          // A stream of HTTP/2 as a channel of its own, and one that waits for others to end.
+          "io.netty.handler.codec.http2.AbstractHttp2StreamChannel$Http2ChannelUnsafe",
+          "doRead0|notifyReadComplete",
+          "io.netty.handler.codec.http2.StreamBufferingEncoder$PendingStream",
+          "sendFrames|close",
           // Reactor's bridges from callbacks.
           "reactor.core.publisher.MonoCreate$DefaultMonoSink",
           "success|error",
@@ -36,6 +41,16 @@ final class CarrierInstrumentation {
           "complete|completeExceptionally|cancel",
           "io.lettuce.core.RedisPublisher$RedisSubscription",
           "onNext|onDataAvailable|onAllDataRead|onError|request",
+          // A request of Vert.x's client that waits for a connection, and what is to block.
+          "io.vertx.core.http.impl.SharedHttpClientConnectionGroup$Request",
+          "complete",
+          "io.vertx.core.impl.WorkerTask",
+          "run",
+          // An exchange of Apache's asynchronous client.
+          "org.apache.hc.client5.http.impl.async.HttpAsyncMainClientExec$1",
+          "produceRequest|produce|consume|consumeResponse|streamEnd|failed|cancel",
+          "org.apache.hc.client5.http.impl.async.H2AsyncMainClientExec$1",
+          "produceRequest|produce|consume|consumeResponse|streamEnd|failed|cancel",
           // A call of OkHttp, which may wait for another one's thread to start it.
           "okhttp3.internal.connection.RealCall$AsyncCall",
           "run",
@@ -70,6 +85,7 @@ final class CarrierInstrumentation {
       if (hook.advice().equals(Capture.class.getName())
           || hook.advice().equals(Keep.class.getName())
           || hook.advice().equals(GrpcInstrumentation.Answered.class.getName())
+          || hook.advice().equals(NettyHttp2Instrumentation.StreamMade.class.getName())
           || KafkaInstrumentation.KEEPING.contains(hook.advice())) {
         return true;
       }

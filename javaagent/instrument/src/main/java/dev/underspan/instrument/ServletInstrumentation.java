@@ -79,7 +79,10 @@ final class ServletInstrumentation {
         @Advice.Argument(0) ServletRequest servletRequest,
         @Advice.Argument(1) ServletResponse servletResponse,
         @Advice.Thrown @Nullable Throwable thrown) {
-      if (Underspan.serverRouteWanted() && servletRequest instanceof HttpServletRequest request) {
+      // The page for an error has a route as well, but it is not the request's.
+      if (Underspan.serverRouteWanted()
+          && servletRequest instanceof HttpServletRequest request
+          && request.getDispatcherType() != DispatcherType.ERROR) {
         Object pattern =
             request.getAttribute(
                 "org.springframework.web.servlet.HandlerMapping.bestMatchingPattern");

@@ -1,5 +1,12 @@
 package dev.underspan.matrix;
 
+import static dev.underspan.matrix.PathSpans.REQUESTS;
+import static dev.underspan.matrix.PathSpans.assertCall;
+import static dev.underspan.matrix.PathSpans.assertQuiet;
+import static dev.underspan.matrix.PathSpans.await;
+import static dev.underspan.matrix.PathSpans.byPath;
+import static dev.underspan.matrix.PathSpans.root;
+import static dev.underspan.matrix.PathSpans.send;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.underspan.AppUnderAgent;
@@ -11,19 +18,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.Socket;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -33,8 +33,6 @@ import org.junit.jupiter.params.provider.MethodSource;
  * number in its path says. The real jar on real JVMs; root.
  */
 class AsyncIT {
-  private static final int REQUESTS = 211; // prime
-  private static final int IN_FLIGHT = 60;
 
   @TempDir Path directory;
 
@@ -44,99 +42,6 @@ class AsyncIT {
         .jvm("-Xmx256m")
         .command(command)
         .start();
-  }
-
-  // ---- load and spans ------------------------------------------------------------------------
-
-  /** Sends them all, so many at once, over connections that are kept alive. */
-  static void send(AppUnderAgent app, String path, int count, String body) throws Exception {
-    HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
-    List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
-    for (int n = 0; n < count; n++) {
-      HttpRequest.Builder request =
-          HttpRequest.newBuilder(URI.create("http://localhost:" + app.port + path + n));
-      if (body != null) {
-        request.POST(HttpRequest.BodyPublishers.ofString(body));
-      }
-      answers.add(client.sendAsync(request.build(), HttpResponse.BodyHandlers.ofString()));
-      if (n >= IN_FLIGHT) {
-        answers.get(n - IN_FLIGHT).get(20, TimeUnit.SECONDS);
-      }
-    }
-    for (CompletableFuture<HttpResponse<String>> answer : answers) {
-      HttpResponse<String> response = answer.get(20, TimeUnit.SECONDS);
-      assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
-    }
-  }
-
-  static List<Span> await(TraceStore store, int count) throws InterruptedException {
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
-    while (store.received() < count && System.nanoTime() < deadline) {
-      Thread.sleep(50);
-    }
-    Thread.sleep(500); // more than that would be wrong
-    return store.spans();
-  }
-
-  private static String path(Span span) {
-    String url = span.text("url.full");
-    return url == null ? span.text("url.path") : URI.create(url).getPath();
-  }
-
-  /** By kind and path, each of them once. */
-  static Map<String, Span> byPath(List<Span> spans) {
-    Map<String, Span> found = new HashMap<>();
-    for (Span span : spans) {
-      if (path(span) != null) {
-        assertThat(found.put(span.kind() + " " + path(span), span)).as(path(span)).isNull();
-      }
-    }
-    return found;
-  }
-
-  static void assertCall(Map<String, Span> spans, Span parent, String path) {
-    Span call = spans.remove("CLIENT " + path);
-    assertThat(call).as("call of " + path).isNotNull();
-    assertThat(call.parentId()).as("parent of the call of " + path).isEqualTo(parent.spanId());
-    assertThat(call.traceId()).isEqualTo(parent.traceId());
-    Span answer = spans.remove("SERVER " + path);
-    assertThat(answer).as(path).isNotNull();
-    assertThat(answer.parentId()).as("parent of " + path).isEqualTo(call.spanId());
-    assertThat(answer.traceId()).isEqualTo(parent.traceId());
-    assertBegun(answer);
-  }
-
-  static Span root(Map<String, Span> spans, String path) {
-    Span root = spans.remove("SERVER " + path);
-    assertThat(root).as(path).isNotNull();
-    assertThat(root.parentId()).as(path).isEmpty();
-    assertBegun(root);
-    return root;
-  }
-
-  /** With the kernel's facts, and an account that adds up. */
-  static void assertBegun(Span span) {
-    String what = path(span) + " " + span.attributes();
-    assertThat(span.text("underspan.level")).as(what).isEqualTo("kernel");
-    assertThat(span.text("http.request.method")).as(what).isNotNull();
-    assertThat(span.number("http.response.status_code")).as(what).isEqualTo(200);
-    assertThat(span.number("underspan.queue.receive")).as(what).isPositive();
-    long sum = 0;
-    for (Map.Entry<String, Object> attribute : span.attributes().entrySet()) {
-      if (attribute.getKey().startsWith("underspan.time.")
-          && !attribute.getKey().endsWith(".threads")) {
-        sum += ((Number) attribute.getValue()).longValue();
-      }
-    }
-    long duration = span.durationNanos();
-    long threads = Math.max(1, span.number("underspan.time.threads"));
-    long tolerance = Math.max(duration / 100, 100_000);
-    assertThat(sum).as(what).isBetween(duration - tolerance, threads * duration + tolerance);
-  }
-
-  static void assertQuiet(AppUnderAgent app) throws Exception {
-    assertThat(app.end()).isZero();
-    assertThat(Files.readString(app.stderr)).doesNotContain("failed", "closed twice");
   }
 
   // ---- Netty ---------------------------------------------------------------------------------

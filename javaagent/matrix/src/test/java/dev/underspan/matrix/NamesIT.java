@@ -82,12 +82,12 @@ class NamesIT {
         LocalServer names = LocalServer.names();
         AppUnderAgent app = app(home, resolver, names, receiver.endpoint())) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
-      AsyncIT.send(app, "/outer/", REQUESTS, null);
-      List<Span> received = AsyncIT.await(store, (resolver.equals("jdk") ? 5 : 4) * REQUESTS);
-      Map<String, Span> spans = AsyncIT.byPath(received);
+      PathSpans.send(app, "/outer/", REQUESTS, null);
+      List<Span> received = PathSpans.await(store, (resolver.equals("jdk") ? 5 : 4) * REQUESTS);
+      Map<String, Span> spans = PathSpans.byPath(received);
       Map<String, Span> lookups = lookups(received);
       for (int n = 0; n < REQUESTS; n++) {
-        Span root = AsyncIT.root(spans, "/outer/" + n);
+        Span root = PathSpans.root(spans, "/outer/" + n);
         String name = " n" + n + ".shop.test";
         Span first = lookups.remove("DNS A" + name);
         assertLookup(first, names, root);
@@ -98,11 +98,11 @@ class NamesIT {
           assertLookup(second, names, root);
           assertThat(second.attributes().get("dns.answers")).isNull();
         }
-        AsyncIT.assertCall(spans, root, "/inner/" + n);
+        PathSpans.assertCall(spans, root, "/inner/" + n);
       }
       assertThat(spans).isEmpty();
       assertThat(lookups).isEmpty();
-      AsyncIT.assertQuiet(app);
+      PathSpans.assertQuiet(app);
     }
   }
 
@@ -114,12 +114,12 @@ class NamesIT {
         LocalServer names = LocalServer.names();
         AppUnderAgent app = app(home, "jdk", names, receiver.endpoint())) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
-      AsyncIT.send(app, "/none/", 3, null);
-      List<Span> received = AsyncIT.await(store, 3 * 3);
-      Map<String, Span> spans = AsyncIT.byPath(received);
+      PathSpans.send(app, "/none/", 3, null);
+      List<Span> received = PathSpans.await(store, 3 * 3);
+      Map<String, Span> spans = PathSpans.byPath(received);
       Map<String, Span> lookups = lookups(received);
       for (int n = 0; n < 3; n++) {
-        Span root = AsyncIT.root(spans, "/none/" + n);
+        Span root = PathSpans.root(spans, "/none/" + n);
         for (String type : List.of("DNS A", "DNS AAAA")) {
           Span lookup = lookups.remove(type + " n" + n + ".none.test");
           assertLookup(lookup, names, root);
@@ -128,7 +128,7 @@ class NamesIT {
         }
       }
       assertThat(lookups).isEmpty();
-      AsyncIT.assertQuiet(app);
+      PathSpans.assertQuiet(app);
     }
   }
 }

@@ -53,15 +53,15 @@ class SocketServerIT {
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);
         AppUnderAgent app = app(home, receiver.endpoint(), kind)) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
-      AsyncIT.send(app, "/outer/", REQUESTS, null);
-      List<Span> received = AsyncIT.await(store, 3 * REQUESTS);
-      Map<String, Span> spans = AsyncIT.byPath(received);
+      PathSpans.send(app, "/outer/", REQUESTS, null);
+      List<Span> received = PathSpans.await(store, 3 * REQUESTS);
+      Map<String, Span> spans = PathSpans.byPath(received);
       for (int n = 0; n < REQUESTS; n++) {
-        AsyncIT.assertCall(spans, AsyncIT.root(spans, "/outer/" + n), "/inner/" + n);
+        PathSpans.assertCall(spans, PathSpans.root(spans, "/outer/" + n), "/inner/" + n);
       }
       assertThat(spans).isEmpty();
       assertThat(received).hasSize(3 * REQUESTS);
-      AsyncIT.assertQuiet(app);
+      PathSpans.assertQuiet(app);
     }
   }
 
@@ -73,16 +73,16 @@ class SocketServerIT {
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);
         AppUnderAgent app = app(home, receiver.endpoint(), "pooled")) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
-      AsyncIT.send(app, "/chunked/", 5, null);
-      AsyncIT.send(app, "/long/", 5, "y".repeat(70_000));
+      PathSpans.send(app, "/chunked/", 5, null);
+      PathSpans.send(app, "/long/", 5, "y".repeat(70_000));
       assertThat(exchange(app, "/until/0"))
           .startsWith("HTTP/1.1 203 OK")
           .hasSizeGreaterThan(300_000);
       assertThat(exchange(app, "/none/0")).isEmpty();
-      Map<String, Span> spans = AsyncIT.byPath(AsyncIT.await(store, 12));
+      Map<String, Span> spans = PathSpans.byPath(PathSpans.await(store, 12));
       for (int n = 0; n < 5; n++) {
-        AsyncIT.root(spans, "/chunked/" + n);
-        AsyncIT.root(spans, "/long/" + n);
+        PathSpans.root(spans, "/chunked/" + n);
+        PathSpans.root(spans, "/long/" + n);
       }
       Span until = spans.remove("SERVER /until/0");
       assertThat(until.number("http.response.status_code")).isEqualTo(203);
@@ -91,7 +91,7 @@ class SocketServerIT {
       assertThat(none.text("error.type")).isEqualTo("connection_closed");
       assertThat(none.status().code()).isEqualTo(Span.StatusCode.ERROR);
       assertThat(spans).isEmpty();
-      AsyncIT.assertQuiet(app);
+      PathSpans.assertQuiet(app);
     }
   }
 

@@ -33,4 +33,12 @@ public record RequestInfo(
   boolean isGrpc() {
     return component.equals("grpc");
   }
+
+  /**
+   * Whether frames of many requests share a connection: what arrived there last need not be this
+   * one's.
+   */
+  boolean isMultiplexed() {
+    return isGrpc() || (protocolVersion != null && protocolVersion.startsWith("HTTP/2"));
+  }
 }

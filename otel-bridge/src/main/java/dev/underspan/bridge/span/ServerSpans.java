@@ -193,9 +193,10 @@ public final class ServerSpans {
   public Handle start(RequestInfo request, @Nullable String[] propagation) {
     long now = System.nanoTime();
     ThreadState state = activities.state();
-    // Frames of many calls share a connection: what arrived first need not be this one's.
     ServerRequest socket =
-        request.isGrpc() ? null : find(state, request.localPort(), request.clientPort(), now);
+        request.isMultiplexed()
+            ? null
+            : find(state, request.localPort(), request.clientPort(), now);
     handled.add(socket == null ? request.localPort() : socket.localPort);
     boolean readHere = socket != null && claim(state, socket);
     Served served = begin(request, propagation, socket, now);
@@ -265,7 +266,7 @@ public final class ServerSpans {
 
   /** How the request came whose handler the calling thread enters; null where it is not known. */
   public @Nullable Arrival arrival(RequestInfo request) {
-    return arrival(request.localPort(), request.clientPort());
+    return request.isMultiplexed() ? null : arrival(request.localPort(), request.clientPort());
   }
 
   /**
@@ -365,9 +366,12 @@ public final class ServerSpans {
     }
   }
 
-  /** HTTP/1.1 is 1.1. */
+  /** HTTP/1.1 is 1.1, and HTTP/2.0 is 2. */
   private static @Nullable String version(@Nullable String protocol) {
-    return protocol != null && protocol.startsWith("HTTP/") ? protocol.substring(5) : protocol;
+    if (protocol == null || !protocol.startsWith("HTTP/")) {
+      return protocol;
+    }
+    return protocol.equals("HTTP/2.0") ? "2" : protocol.substring("HTTP/".length());
   }
 
   /** Finds a header's value at its name's place among the fields. */
