@@ -10,6 +10,7 @@
 #define user_arg2(regs) ((regs)->si)
 #define user_arg3(regs) ((regs)->dx)
 #define user_arg4(regs) ((regs)->r10)
+#define user_sp(regs) ((regs)->sp)
 
 #define NR_read 0
 #define NR_write 1
@@ -52,6 +53,7 @@
 #define user_arg2(regs) ((regs)->regs[1])
 #define user_arg3(regs) ((regs)->regs[2])
 #define user_arg4(regs) ((regs)->regs[3])
+#define user_sp(regs) ((regs)->sp)
 
 #define NR_epoll_pwait 22
 #define NR_fcntl 25
