@@ -36,6 +36,7 @@ final class KernelSide implements Kernel, EventPump {
   private final ReentrantLock reading = new ReentrantLock();
 
   private volatile @Nullable Consumer<SocketEvent> sink;
+  private volatile @Nullable Runnable onLibraries;
   private volatile boolean stopping;
   private final AtomicLong handled = new AtomicLong();
   private final AtomicLong failed = new AtomicLong();
@@ -107,6 +108,7 @@ final class KernelSide implements Kernel, EventPump {
     sink = guarded;
     boolean last = false;
     long lostBefore = 0;
+    long librariesBefore = 0;
     while (true) {
       int count;
       reading.lock();
@@ -131,6 +133,12 @@ final class KernelSide implements Kernel, EventPump {
         reading.unlock();
       }
       handled.addAndGet(count);
+      long libraries = probes.libraryChanges();
+      Runnable told = onLibraries;
+      if (libraries != librariesBefore && told != null) {
+        librariesBefore = libraries;
+        told.run();
+      }
       if (last) {
         return;
       }
@@ -179,6 +187,11 @@ final class KernelSide implements Kernel, EventPump {
       Thread.currentThread().interrupt();
       return false;
     }
+  }
+
+  /** What to do, on the thread that reads events, when libraries were mapped or unmapped. */
+  void onLibraries(Runnable action) {
+    onLibraries = action;
   }
 
   void stop() {

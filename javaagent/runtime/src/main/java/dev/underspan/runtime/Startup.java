@@ -109,6 +109,9 @@ final class Startup {
       if (tap != null) {
         UnderspanTls.install(new TlsAdviceRuntime(tap, activities, threads));
       }
+      if (configuration.instrumentation("tls-native")) {
+        NativeTlsWatch.start(kernel, threads);
+      }
       threads
           .daemon(
               "events",

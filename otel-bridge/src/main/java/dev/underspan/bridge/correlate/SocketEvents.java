@@ -5,7 +5,9 @@ import dev.underspan.abi.Ledger;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.span.ClientSpans;
+import dev.underspan.bridge.tls.NativeTls;
 import dev.underspan.bridge.tls.TlsConnection;
+import dev.underspan.bridge.tls.TlsHellos;
 import dev.underspan.bridge.tls.TlsJoin;
 import dev.underspan.bridge.tls.TlsTap;
 import dev.underspan.bridge.wire.Chunk;
@@ -50,7 +52,9 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     final ConnectionInfo info;
     final WireConnection plain;
     final ClientOwners.Connection owned = new ClientOwners.Connection();
+    @Nullable TlsHellos hellos;
     @Nullable TlsConnection tls;
+    @Nullable NativeTls nativeTls;
 
     Watched(ConnectionInfo info, WireConnection plain) {
       this.info = info;
@@ -59,6 +63,11 @@ public final class SocketEvents implements Consumer<SocketEvent> {
 
     void onClose(long timeNs) {
       TlsConnection secured = tls;
+      NativeTls library = nativeTls;
+      if (library != null) {
+        library.onClose(timeNs);
+        return;
+      }
       if (secured != null && secured.isBound()) {
         secured.onClose(timeNs);
       } else {
@@ -106,6 +115,10 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     // What was told before the event must be known when the event is read.
     poll();
     Long cookie = event.cookie();
+    if (event.type() == Layout.EVENT_PLAIN_SENT || event.type() == Layout.EVENT_PLAIN_RECEIVED) {
+      plaintext(connections.get(cookie), event);
+      return;
+    }
     if (event.type() == Layout.EVENT_CLOSED) {
       Watched closed = connections.remove(cookie);
       if (closed != null) {
@@ -125,6 +138,13 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
     owners.onEvent(connection.owned, event);
     Chunk bytes = fill(event);
+    connection.hellos = TlsHellos.feed(connection.hellos, bytes, event.isSecured());
+    if (event.isSecured()) {
+      openNative(connection);
+    }
+    if (connection.nativeTls != null) {
+      return; // its plaintext comes by itself
+    }
     if (connection.tls == null || !connection.tls.isBound()) {
       connection.plain.onChunk(bytes);
     }
@@ -132,15 +152,44 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       connection.tls = tls.begin(connection.info, bytes);
     }
     if (connection.tls != null) {
+      connection.tls.onHellos(connection.hellos);
       boolean sent = event.type() == Layout.EVENT_SENT;
       connection.tls.onEvent(bytes, sent ? event.bytesOut() : event.bytesIn());
+    }
+  }
+
+  /** The connection's TLS is in native code. */
+  private NativeTls openNative(Watched connection) {
+    NativeTls known = connection.nativeTls;
+    if (known == null) {
+      known = new NativeTls(connection.info, connection.hellos, sink, counters);
+      connection.nativeTls = known;
+      TlsConnection engine = connection.tls;
+      if (engine != null) {
+        engine.forget();
+        connection.tls = null;
+      }
+    }
+    return known;
+  }
+
+  private void plaintext(@Nullable Watched connection, SocketEvent event) {
+    if (connection == null) {
+      counters.tlsDropped.increment(); // the event that told of the connection was lost
+    } else {
+      openNative(connection).onPlaintext(fill(event));
     }
   }
 
   /** Events were lost, of whichever connections: each resynchronises at its next request. */
   public void onLoss() {
     // TLS finds what it has lost by itself: positions tell.
-    connections.values().forEach(connection -> connection.plain.onLoss());
+    for (Watched connection : connections.values()) {
+      connection.plain.onLoss();
+      if (connection.nativeTls != null) {
+        connection.nativeTls.onLoss();
+      }
+    }
   }
 
   private static ConnectionInfo describe(SocketEvent event) {
@@ -158,7 +207,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   }
 
   private Chunk fill(SocketEvent event) {
-    boolean sent = event.type() == Layout.EVENT_SENT;
+    boolean sent = event.type() == Layout.EVENT_SENT || event.type() == Layout.EVENT_PLAIN_SENT;
     chunk.direction = sent ? Direction.SENT : Direction.RECEIVED;
     chunk.timeNs = sent ? event.beginNs() : event.ns();
     chunk.arrivalNs = sent ? 0 : event.beginNs();

@@ -46,6 +46,14 @@ public final class TlsConnection {
     this.join = join;
   }
 
+  /** What the handshake showed on the wire; null if nothing. */
+  public void onHellos(@Nullable TlsHellos hellos) {
+    TlsFlow flow = out;
+    if (flow != null && hellos != null) {
+      hellos.complete(flow.facts);
+    }
+  }
+
   /** Whether it is known whose ciphertext is sent here. */
   public boolean isBound() {
     return out != null;
