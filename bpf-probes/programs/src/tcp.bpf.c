@@ -10,6 +10,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define MSG_PEEK 2
+#define TLS_HEADER 5
 
 /* Cloned from a listening socket to each connection that it yields. */
 struct {
@@ -314,7 +315,7 @@ static __always_inline void fill_event(struct socket_event *event, struct sock *
 
 /* Tells the call into a library of TLS that moved these bytes which connection it is on. */
 static __always_inline void note_ciphertext(struct tls_call *call, struct connection *conn,
-					    __u32 type, __u64 begin_ns, __u32 rtt_us,
+					    __u32 type, __u32 total, __u64 begin_ns, __u32 rtt_us,
 					    __u32 retransmits)
 {
 	if (call->last != type)
@@ -322,7 +323,10 @@ static __always_inline void note_ciphertext(struct tls_call *call, struct connec
 	call->last = type;
 	if ((type == EVENT_SENT) != (call->type == EVENT_PLAIN_SENT))
 		return;
-	if (!call->begin_ns)
+	/* OpenSSL reads a record's header by itself: what came before was another record, maybe one
+	 * without plaintext.
+	 */
+	if (!call->begin_ns || (type == EVENT_RECEIVED && total == TLS_HEADER))
 		call->begin_ns = begin_ns;
 	call->cookie = conn->cookie;
 	call->role = conn->role;
@@ -500,7 +504,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	/* Of a call whose end was missed the frame is no longer on the stack. */
 	if (ref && ref->tls.stream &&
 	    user_sp((struct pt_regs *)bpf_task_pt_regs(task)) <= ref->tls.frame) {
-		note_ciphertext(&ref->tls, conn, type, begin_ns, rtt_us, retransmits);
+		note_ciphertext(&ref->tls, conn, type, total, begin_ns, rtt_us, retransmits);
 		secured = 1;
 	}
 	COUNT(events_seen);
