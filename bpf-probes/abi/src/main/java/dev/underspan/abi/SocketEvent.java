@@ -96,6 +96,11 @@ public final class SocketEvent {
     return buffer.getInt(base + Layout.SocketEvent.SECURED) != 0;
   }
 
+  /** The first captured byte; -1 if there is none. */
+  public int firstByte() {
+    return captured() == 0 ? -1 : buffer.get(base + Layout.SocketEvent.SIZE) & 0xff;
+  }
+
   /** Copies the captured payload. */
   public void payload(byte[] into) {
     buffer.get(base + Layout.SocketEvent.SIZE, into, 0, captured());

@@ -19,7 +19,6 @@ import java.util.stream.IntStream;
  */
 final class ElfFile {
   private static final int SHT_NOTE = 7;
-  private static final int SHT_SYMTAB = 2;
   private static final int SHT_DYNSYM = 11;
   private static final int STT_FUNC = 2;
   private static final short SHN_UNDEF = 0;
@@ -121,7 +120,7 @@ final class ElfFile {
     wanted.forEach(name -> names.add((name + "\0").getBytes(StandardCharsets.UTF_8)));
     List<Section> sections = sections();
     for (Section section : sections) {
-      if (section.type == SHT_DYNSYM || section.type == SHT_SYMTAB) {
+      if (section.type == SHT_DYNSYM) {
         long strings = sections.get(section.link).offset;
         for (long s = section.offset; s < section.offset + section.size; s += SYMBOL) {
           int at = Math.toIntExact(s);

@@ -105,6 +105,8 @@ final class Startup {
           new SocketEvents(
               new ClientSpans(tracer, telemetry.ids(), injected, clock), owners, counters, tap);
       foreign.connect(kernel);
+      events.serverTls().connect(kernel::pump);
+      serverSpans.connect(events.serverTls());
       runtime.wireIsRead(tap != null);
       if (tap != null) {
         UnderspanTls.install(new TlsAdviceRuntime(tap, activities, threads));

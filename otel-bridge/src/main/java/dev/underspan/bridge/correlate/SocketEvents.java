@@ -6,6 +6,7 @@ import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.span.ClientSpans;
 import dev.underspan.bridge.tls.NativeTls;
+import dev.underspan.bridge.tls.ServerTls;
 import dev.underspan.bridge.tls.TlsConnection;
 import dev.underspan.bridge.tls.TlsHellos;
 import dev.underspan.bridge.tls.TlsJoin;
@@ -47,6 +48,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       };
 
   private final @Nullable TlsJoin tls;
+  private final ServerTls serverTls = new ServerTls();
 
   private static final class Watched {
     final ConnectionInfo info;
@@ -100,6 +102,11 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     this.tls = tap == null ? null : new TlsJoin(tap, this.sink, counters);
   }
 
+  /** What handshakes of accepted connections tell. */
+  public ServerTls serverTls() {
+    return serverTls;
+  }
+
   /** To be called now and then, also while there are no events. */
   public void poll() {
     if (tls != null) {
@@ -110,6 +117,9 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   @Override
   public void accept(SocketEvent event) {
     if (event.role() == Layout.ROLE_SERVER) {
+      if (event.type() <= Layout.EVENT_CLOSED) {
+        serverTls.onEvent(event, this::fill);
+      }
       return; // server spans come from the handlers, with the slot's request
     }
     // What was told before the event must be known when the event is read.
@@ -138,7 +148,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
     owners.onEvent(connection.owned, event);
     Chunk bytes = fill(event);
-    connection.hellos = TlsHellos.feed(connection.hellos, bytes, event.isSecured());
+    connection.hellos = TlsHellos.feed(connection.hellos, bytes, Direction.SENT, event.isSecured());
     if (event.isSecured()) {
       openNative(connection);
     }

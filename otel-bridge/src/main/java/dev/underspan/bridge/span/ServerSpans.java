@@ -23,7 +23,9 @@ import dev.underspan.bridge.activity.Activity;
 import dev.underspan.bridge.activity.SpanTime;
 import dev.underspan.bridge.activity.ThreadState;
 import dev.underspan.bridge.clock.EpochClock;
+import dev.underspan.bridge.tls.ServerTls;
 import dev.underspan.bridge.wire.GrpcSyntax;
+import dev.underspan.bridge.wire.TlsFacts;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
@@ -55,6 +57,7 @@ public final class ServerSpans {
   private final Activities activities;
   private final AcceptTimes acceptTimes;
   private final EpochClock clock;
+  private volatile @Nullable ServerTls tls;
 
   /** Spans go to the tracer; parents come by the propagator. */
   public ServerSpans(
@@ -69,6 +72,29 @@ public final class ServerSpans {
     this.activities = activities;
     this.acceptTimes = acceptTimes;
     this.clock = clock;
+  }
+
+  /** From now on spans tell of their connection's TLS. */
+  public void connect(ServerTls newTls) {
+    tls = newTls;
+  }
+
+  private void describeTls(Span span, RequestInfo request) {
+    ServerTls known = tls;
+    if (known == null
+        || request.localPort() <= 0
+        || request.clientPort() <= 0
+        || !(request.isGrpc() || "https".equalsIgnoreCase(request.scheme()))) {
+      return;
+    }
+    TlsFacts facts = known.of(request.localPort(), request.clientPort());
+    if (facts != null) {
+      TlsAttributes.describe(span, facts);
+      if (request.isGrpc() || isHttp2(request.protocolVersion())) {
+        // Since TLS 1.3 the choice is hidden, but HTTP/2 has no other way (RFC 9113, 3.2).
+        span.setAttribute(TlsAttributes.NEXT_PROTOCOL, "h2");
+      }
+    }
   }
 
   /** Names of the headers that {@link #start} wants, in that order. */
@@ -121,6 +147,7 @@ public final class ServerSpans {
       Span span = activity.span();
       if (span.isRecording()) {
         describe(span, status, route == null ? activity.route() : route, error);
+        describeTls(span, request);
         SpanTime time = activity.time();
         time.budget().writeTo(span);
         span.setAttribute(Keys.LEVEL, time.isByKernel() ? "kernel" : "process");
@@ -326,6 +353,11 @@ public final class ServerSpans {
     if (request.localPort() > 0) {
       span.setAttribute(SERVER_PORT, (long) request.localPort());
     }
+  }
+
+  private static boolean isHttp2(@Nullable String protocol) {
+    String version = version(protocol);
+    return version != null && (version.equals("2") || version.equals("2.0"));
   }
 
   /** HTTP/1.1 is 1.1. */

@@ -29,11 +29,11 @@ public final class TlsHellos {
   private static final byte[] NONE = {};
 
   private final TlsFacts facts = new TlsFacts();
-  private byte[] sent = NONE;
-  private byte[] received = NONE;
+  private byte[] offer = NONE;
+  private byte[] answer = NONE;
   private byte[] sessionId = NONE;
-  private boolean sentDone;
-  private boolean receivedDone;
+  private boolean offerDone;
+  private boolean answerDone;
   private long lastNs;
 
   private TlsHellos() {}
@@ -42,24 +42,27 @@ public final class TlsHellos {
    * Takes what a connection moved.
    *
    * @param known what is kept of the connection so far; null if there was no hello
+   * @param ofClient which way the client's hello goes: SENT on connections that we made
    * @param secured whether it is known to carry application data, too
    * @return what is to be kept from now on
    */
-  public static @Nullable TlsHellos feed(@Nullable TlsHellos known, Chunk chunk, boolean secured) {
+  public static @Nullable TlsHellos feed(
+      @Nullable TlsHellos known, Chunk chunk, Direction ofClient, boolean secured) {
     TlsHellos hellos = known;
-    if (chunk.direction == Direction.SENT
-        && (known == null || known.sentDone)
+    boolean clients = chunk.direction == ofClient;
+    if (clients
+        && (known == null || known.offerDone)
         && TlsKey.hello(chunk.data, 0, chunk.length) == TlsKey.CLIENT_HELLO) {
-      if (known != null && !known.receivedDone) {
-        known.sentDone = false; // asked for another one: it is the same handshake
-        known.sent = NONE;
+      if (known != null && !known.answerDone) {
+        known.offerDone = false; // asked for another one: it is the same handshake
+        known.offer = NONE;
       } else {
         hellos = new TlsHellos();
         hellos.facts.helloNs = chunk.timeNs;
       }
     }
     if (hellos != null) {
-      hellos.take(chunk);
+      hellos.take(chunk, clients);
       if (!secured) {
         hellos.lastNs = chunk.timeNs;
       }
@@ -67,21 +70,21 @@ public final class TlsHellos {
     return hellos;
   }
 
-  private void take(Chunk chunk) {
-    if (chunk.direction == Direction.SENT) {
-      if (!sentDone) {
-        sent = append(sent, chunk);
-        sentDone = clientHello() || isCut(sent, chunk);
+  private void take(Chunk chunk, boolean clients) {
+    if (clients) {
+      if (!offerDone) {
+        offer = append(offer, chunk);
+        offerDone = clientHello() || isCut(offer, chunk);
       }
-    } else if (!receivedDone) {
-      received = append(received, chunk);
-      receivedDone = serverHello() || isCut(received, chunk);
+    } else if (!answerDone) {
+      answer = append(answer, chunk);
+      answerDone = serverHello() || isCut(answer, chunk);
     }
-    if (sentDone) {
-      sent = NONE;
+    if (offerDone) {
+      offer = NONE;
     }
-    if (receivedDone) {
-      received = NONE;
+    if (answerDone) {
+      answer = NONE;
     }
   }
 
@@ -100,6 +103,11 @@ public final class TlsHellos {
   /** What is known so far, filled in as more becomes known. */
   public TlsFacts facts() {
     return facts;
+  }
+
+  /** Nothing more is to be known. */
+  boolean isAnswered() {
+    return answerDone;
   }
 
   /** When the last bytes went by that may be of the handshake. */
@@ -124,72 +132,72 @@ public final class TlsHellos {
   }
 
   private boolean isBefore() {
-    return received[0] == CHANGE_CIPHER_SPEC
-        || (received.length >= TlsKey.BYTES
-            && TlsKey.hello(received, 0, received.length) == TlsKey.SERVER_HELLO
-            && TlsKey.of(received, 0, received.length) == null);
+    return answer[0] == CHANGE_CIPHER_SPEC
+        || (answer.length >= TlsKey.BYTES
+            && TlsKey.hello(answer, 0, answer.length) == TlsKey.SERVER_HELLO
+            && TlsKey.of(answer, 0, answer.length) == null);
   }
 
   private boolean clientHello() {
-    int at = begin(sent, TlsKey.CLIENT_HELLO);
+    int at = begin(offer, TlsKey.CLIENT_HELLO);
     if (at < 0) {
-      return sent.length > TlsKey.HEADER + HANDSHAKE_HEADER + VERSION_AND_RANDOM;
+      return offer.length > TlsKey.HEADER + HANDSHAKE_HEADER + VERSION_AND_RANDOM;
     }
-    int id = sent[at] & 0xff;
-    if (at + 1 + id > sent.length) {
+    int id = offer[at] & 0xff;
+    if (at + 1 + id > offer.length) {
       return false;
     }
-    sessionId = Arrays.copyOfRange(sent, at + 1, at + 1 + id);
+    sessionId = Arrays.copyOfRange(offer, at + 1, at + 1 + id);
     at += 1 + id;
-    at += 2 + int16(sent, at); // cipher suites
-    at += 1 + (at < sent.length ? sent[at] & 0xff : 0); // compression
-    int name = extension(sent, at + 2, SERVER_NAME);
+    at += 2 + int16(offer, at); // cipher suites
+    at += 1 + (at < offer.length ? offer[at] & 0xff : 0); // compression
+    int name = extension(offer, at + 2, SERVER_NAME);
     // List length, type, name's length, name.
-    if (name >= 0 && name + 5 <= sent.length) {
-      int length = int16(sent, name + 3);
-      if (sent[name + 2] == 0 && name + 5 + length <= sent.length) {
-        facts.serverName = new String(sent, name + 5, length, StandardCharsets.US_ASCII);
+    if (name >= 0 && name + 5 <= offer.length) {
+      int length = int16(offer, name + 3);
+      if (offer[name + 2] == 0 && name + 5 + length <= offer.length) {
+        facts.serverName = new String(offer, name + 5, length, StandardCharsets.US_ASCII);
       }
     }
-    return sent.length >= TlsKey.HEADER + int16(sent, 3);
+    return offer.length >= TlsKey.HEADER + int16(offer, 3);
   }
 
   private boolean serverHello() {
-    while (received.length >= RECORD && isBefore()) {
+    while (answer.length >= RECORD && isBefore()) {
       // What the client is to do, or a request for another hello, after which the real one comes.
-      int end = TlsKey.HEADER + int16(received, 3);
-      if (received.length < end) {
+      int end = TlsKey.HEADER + int16(answer, 3);
+      if (answer.length < end) {
         return false;
       }
-      received = Arrays.copyOfRange(received, end, received.length);
+      answer = Arrays.copyOfRange(answer, end, answer.length);
     }
-    int length = received.length >= TlsKey.HEADER ? TlsKey.HEADER + int16(received, 3) : MAX;
-    if (received.length < length) {
+    int length = answer.length >= TlsKey.HEADER ? TlsKey.HEADER + int16(answer, 3) : MAX;
+    if (answer.length < length) {
       return false;
     }
-    int at = begin(received, TlsKey.SERVER_HELLO);
+    int at = begin(answer, TlsKey.SERVER_HELLO);
     if (at < 0) {
       return true; // an alert
     }
-    int id = received[at] & 0xff;
+    int id = answer[at] & 0xff;
     boolean sameId =
         id > 0
-            && at + 1 + id <= received.length
-            && Arrays.equals(sessionId, Arrays.copyOfRange(received, at + 1, at + 1 + id));
+            && at + 1 + id <= answer.length
+            && Arrays.equals(sessionId, Arrays.copyOfRange(answer, at + 1, at + 1 + id));
     at += 1 + id;
-    facts.cipher = TlsCiphers.name(int16(received, at));
-    int version = int16(received, TlsKey.HEADER + HANDSHAKE_HEADER);
+    facts.cipher = TlsCiphers.name(int16(answer, at));
+    int version = int16(answer, TlsKey.HEADER + HANDSHAKE_HEADER);
     int extensions = at + 2 + 1 + 2;
-    int newer = extension(received, extensions, SUPPORTED_VERSIONS);
+    int newer = extension(answer, extensions, SUPPORTED_VERSIONS);
     if (newer >= 0) {
-      version = int16(received, newer);
+      version = int16(answer, newer);
     }
     // Since 1.3 the session id means nothing.
-    facts.resumed = newer >= 0 ? extension(received, extensions, PRE_SHARED_KEY) >= 0 : sameId;
-    int next = extension(received, extensions, ALPN);
-    if (next >= 0 && next + 3 + (received[next + 2] & 0xff) <= received.length) {
+    facts.resumed = newer >= 0 ? extension(answer, extensions, PRE_SHARED_KEY) >= 0 : sameId;
+    int next = extension(answer, extensions, ALPN);
+    if (next >= 0 && next + 3 + (answer[next + 2] & 0xff) <= answer.length) {
       facts.nextProtocol =
-          new String(received, next + 3, received[next + 2] & 0xff, StandardCharsets.US_ASCII);
+          new String(answer, next + 3, answer[next + 2] & 0xff, StandardCharsets.US_ASCII);
     }
     facts.protocol = version == 0x301 ? "TLSv1" : "TLSv1." + (version - 0x301);
     return true;

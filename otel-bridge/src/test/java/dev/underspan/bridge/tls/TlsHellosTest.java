@@ -91,7 +91,7 @@ class TlsHellosTest {
       chunk.totalLength = piece.length;
       chunk.data = piece;
       chunk.length = piece.length;
-      hellos = TlsHellos.feed(hellos, chunk, false);
+      hellos = TlsHellos.feed(hellos, chunk, Direction.SENT, false);
     }
   }
 
