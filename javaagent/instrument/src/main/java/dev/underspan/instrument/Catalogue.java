@@ -32,6 +32,7 @@ final class Catalogue {
     add(enabled, "accept", AcceptInstrumentation.HOOKS);
     add(enabled, "opentelemetry", OpenTelemetryInstrumentation.HOOKS);
     add(enabled, "tls", TlsInstrumentation.HOOKS);
+    add(enabled, "tls", BouncyCastleTlsInstrumentation.HOOKS);
   }
 
   private void add(Predicate<String> enabled, String name, List<Hook> hooks) {

@@ -7,6 +7,8 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.handler.codec.http.DefaultFullHttpRequest;
@@ -24,11 +26,13 @@ import java.util.concurrent.TimeUnit;
 
 /** Calls by Netty with TLS of BoringSSL, on one connection. */
 final class NettyCaller {
-  private final EventLoopGroup loop = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
   private final LinkedBlockingQueue<String> answers = new LinkedBlockingQueue<>();
   private final Channel channel;
 
-  NettyCaller(int port) throws Exception {
+  NettyCaller(int port, boolean epoll) throws Exception {
+    EventLoopGroup loop =
+        new MultiThreadIoEventLoopGroup(
+            1, epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
     SslContext tls =
         SslContextBuilder.forClient()
             .sslProvider(SslProvider.OPENSSL)
@@ -37,7 +41,7 @@ final class NettyCaller {
     channel =
         new Bootstrap()
             .group(loop)
-            .channel(NioSocketChannel.class)
+            .channel(epoll ? EpollSocketChannel.class : NioSocketChannel.class)
             .handler(
                 new ChannelInitializer<Channel>() {
                   @Override

@@ -134,7 +134,7 @@ public final class TlsApp {
       case "netty" -> {
         synchronized (gate) {
           if (netty == null) {
-            netty = new NettyCaller(secured);
+            netty = new NettyCaller(secured, false);
           }
         }
         yield netty.call("/inner/" + number, bytes);

@@ -102,7 +102,8 @@ class TlsIT {
             .containsEntry("tls.protocol.version", version)
             .containsEntry("underspan.level", "kernel")
             .containsEntry("http.response.status_code", 200L)
-            .containsKeys("tls.cipher", "underspan.tcp.rtt", "underspan.net.first_byte");
+            .containsKeys(
+                "tls.cipher", "tls.resumed", "underspan.tcp.rtt", "underspan.net.first_byte");
       }
     }
     assertThat(calls).hasSize(count);
@@ -113,6 +114,10 @@ class TlsIT {
         Span call = calls.get(path.substring("/inner/".length()));
         assertThat(call).as(path).isNotNull();
         assertThat(span.parentId()).as(path).isEqualTo(call.spanId());
+        assertThat(span.attributes())
+            .containsEntry("tls.protocol.version", version)
+            .containsEntry("tls.cipher", call.attributes().get("tls.cipher"))
+            .containsEntry("tls.resumed", call.attributes().get("tls.resumed"));
       }
     }
     return calls;

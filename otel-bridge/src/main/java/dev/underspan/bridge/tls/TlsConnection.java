@@ -18,6 +18,7 @@ public final class TlsConnection {
   private final TlsJoin join;
   private final TlsRecords sentRecords = new TlsRecords();
   private final TlsRecords receivedRecords = new TlsRecords();
+  private @Nullable TlsHellos hellos;
   private @Nullable TlsFlow out;
   private @Nullable TlsFlow in;
   private @Nullable WireConnection wire;
@@ -47,10 +48,11 @@ public final class TlsConnection {
   }
 
   /** What the handshake showed on the wire; null if nothing. */
-  public void onHellos(@Nullable TlsHellos hellos) {
+  public void onHellos(@Nullable TlsHellos newHellos) {
+    hellos = newHellos;
     TlsFlow flow = out;
-    if (flow != null && hellos != null) {
-      hellos.complete(flow.facts);
+    if (flow != null && newHellos != null) {
+      newHellos.complete(flow.facts);
     }
   }
 
@@ -195,6 +197,9 @@ public final class TlsConnection {
   private void feed(TlsFlow flow, TlsMessage message) {
     WireConnection current = wire;
     if (current == null && out != null) {
+      if (hellos != null) {
+        hellos.completeAgreed(out.facts); // there is plaintext, so the handshake is done
+      }
       boolean midway = info.joinedMidway() || !out.fresh;
       current = new WireConnection(info.over(out.facts, midway), join.sink, join.counters);
       wire = current;

@@ -16,6 +16,7 @@ public final class TlsHellos {
   private static final int MAX = 2048;
 
   private static final int CHANGE_CIPHER_SPEC = 0x14;
+  private static final int HANDSHAKE = 0x16;
   private static final int HANDSHAKE_HEADER = 4;
 
   /** A header and something in it. */
@@ -52,7 +53,8 @@ public final class TlsHellos {
     boolean clients = chunk.direction == ofClient;
     if (clients
         && (known == null || known.offerDone)
-        && TlsKey.hello(chunk.data, 0, chunk.length) == TlsKey.CLIENT_HELLO) {
+        && (TlsKey.hello(chunk.data, 0, chunk.length) == TlsKey.CLIENT_HELLO
+            || (known == null && isHeader(chunk)))) {
       if (known != null && !known.answerDone) {
         known.offerDone = false; // asked for another one: it is the same handshake
         known.offer = NONE;
@@ -68,6 +70,14 @@ public final class TlsHellos {
       }
     }
     return hellos;
+  }
+
+  /** Some read a record's header by itself. */
+  private static boolean isHeader(Chunk chunk) {
+    return chunk.totalLength == TlsKey.HEADER
+        && chunk.length == TlsKey.HEADER
+        && chunk.data[0] == HANDSHAKE
+        && TlsKey.bodyLength(chunk.data, 0) > 0;
   }
 
   private void take(Chunk chunk, boolean clients) {
@@ -122,6 +132,15 @@ public final class TlsHellos {
     }
     if (told.serverName == null) {
       told.serverName = facts.serverName;
+    }
+  }
+
+  /** The same of what was agreed on, by a handshake that is done. */
+  void completeAgreed(TlsFacts told) {
+    if (told.protocol == null) {
+      told.cipher = facts.cipher;
+      told.nextProtocol = facts.nextProtocol;
+      told.protocol = facts.protocol;
     }
   }
 
