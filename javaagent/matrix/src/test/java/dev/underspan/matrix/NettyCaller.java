@@ -7,8 +7,6 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.SimpleChannelInboundHandler;
-import io.netty.channel.epoll.EpollIoHandler;
-import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.nio.NioIoHandler;
 import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.handler.codec.http.DefaultFullHttpRequest;
@@ -26,13 +24,11 @@ import java.util.concurrent.TimeUnit;
 
 /** Calls by Netty with TLS of BoringSSL, on one connection. */
 final class NettyCaller {
+  private final EventLoopGroup loop = new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
   private final LinkedBlockingQueue<String> answers = new LinkedBlockingQueue<>();
   private final Channel channel;
 
-  NettyCaller(int port, boolean epoll) throws Exception {
-    EventLoopGroup loop =
-        new MultiThreadIoEventLoopGroup(
-            1, epoll ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+  NettyCaller(int port) throws Exception {
     SslContext tls =
         SslContextBuilder.forClient()
             .sslProvider(SslProvider.OPENSSL)
@@ -41,7 +37,7 @@ final class NettyCaller {
     channel =
         new Bootstrap()
             .group(loop)
-            .channel(epoll ? EpollSocketChannel.class : NioSocketChannel.class)
+            .channel(NioSocketChannel.class)
             .handler(
                 new ChannelInitializer<Channel>() {
                   @Override

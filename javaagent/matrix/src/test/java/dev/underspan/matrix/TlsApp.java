@@ -134,7 +134,7 @@ public final class TlsApp {
       case "netty" -> {
         synchronized (gate) {
           if (netty == null) {
-            netty = new NettyCaller(secured, false);
+            netty = new NettyCaller(secured);
           }
         }
         yield netty.call("/inner/" + number, bytes);

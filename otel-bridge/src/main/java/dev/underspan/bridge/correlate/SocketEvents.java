@@ -159,7 +159,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       connection.plain.onChunk(bytes);
     }
     if (connection.tls == null && tls != null) {
-      connection.tls = tls.begin(connection.info, bytes);
+      connection.tls = tls.begin(connection.info, connection.plain, bytes);
     }
     if (connection.tls != null) {
       connection.tls.onHellos(connection.hellos);
@@ -172,7 +172,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private NativeTls openNative(Watched connection) {
     NativeTls known = connection.nativeTls;
     if (known == null) {
-      known = new NativeTls(connection.info, connection.hellos, sink, counters);
+      known = new NativeTls(connection.info, connection.plain, connection.hellos, counters);
       connection.nativeTls = known;
       TlsConnection engine = connection.tls;
       if (engine != null) {

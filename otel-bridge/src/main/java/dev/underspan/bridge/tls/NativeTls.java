@@ -1,12 +1,10 @@
 package dev.underspan.bridge.tls;
 
 import dev.underspan.bridge.wire.Chunk;
-import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.TlsFacts;
 import dev.underspan.bridge.wire.WireConnection;
 import dev.underspan.bridge.wire.WireCounters;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,20 +17,20 @@ public final class NativeTls {
   /**
    * Begins with the first ciphertext that the library moved for plaintext's sake.
    *
+   * @param plain what reads the same connection in the clear
    * @param hellos what the handshake showed before; null if it was not seen
    */
   public NativeTls(
       ConnectionInfo info,
+      WireConnection plain,
       @Nullable TlsHellos hellos,
-      Consumer<ClientCall> sink,
       WireCounters counters) {
     TlsFacts facts = hellos == null ? new TlsFacts() : hellos.facts();
     if (hellos != null && facts.protocol != null) {
       // Its last message was what came last.
       facts.handshakeNs = hellos.lastNs() - facts.helloNs;
     }
-    wire =
-        new WireConnection(info.over(facts, info.joinedMidway() || hellos == null), sink, counters);
+    wire = plain.over(info.over(facts, info.joinedMidway() || hellos == null));
     counters.tlsNative.increment();
   }
 

@@ -15,6 +15,7 @@ public final class TlsConnection {
   private static final int ARRIVALS = 1024;
 
   private final ConnectionInfo info;
+  private final WireConnection plain;
   private final TlsJoin join;
   private final TlsRecords sentRecords = new TlsRecords();
   private final TlsRecords receivedRecords = new TlsRecords();
@@ -42,8 +43,9 @@ public final class TlsConnection {
       int rttMicros,
       int retransmits) {}
 
-  TlsConnection(ConnectionInfo info, TlsJoin join) {
+  TlsConnection(ConnectionInfo info, WireConnection plain, TlsJoin join) {
     this.info = info;
+    this.plain = plain;
     this.join = join;
   }
 
@@ -201,7 +203,7 @@ public final class TlsConnection {
         hellos.completeAgreed(out.facts); // there is plaintext, so the handshake is done
       }
       boolean midway = info.joinedMidway() || !out.fresh;
-      current = new WireConnection(info.over(out.facts, midway), join.sink, join.counters);
+      current = plain.over(info.over(out.facts, midway));
       wire = current;
     }
     if (current != null) {
