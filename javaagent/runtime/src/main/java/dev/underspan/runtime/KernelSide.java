@@ -113,9 +113,14 @@ final class KernelSide implements Kernel, EventPump {
       int count;
       reading.lock();
       try {
+        long asked = events.serverTls().asked();
+        long written = ring.written();
         count = ring.drain(guarded);
         try {
           events.poll();
+          if (ring.read() >= written) {
+            events.serverTls().answer(asked);
+          }
         } catch (RuntimeException e) {
           if (failed.getAndIncrement() == 0) {
             Log.warn("plaintext of TLS could not be handled: " + e);

@@ -105,7 +105,6 @@ final class Startup {
           new SocketEvents(
               new ClientSpans(tracer, telemetry.ids(), injected, clock), owners, counters, tap);
       foreign.connect(kernel);
-      events.serverTls().connect(kernel::pump);
       serverSpans.connect(events.serverTls());
       runtime.wireIsRead(tap != null);
       if (tap != null) {

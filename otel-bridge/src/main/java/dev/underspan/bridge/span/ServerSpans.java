@@ -79,15 +79,13 @@ public final class ServerSpans {
     tls = newTls;
   }
 
-  private void describeTls(Span span, RequestInfo request) {
-    ServerTls known = tls;
-    if (known == null
-        || request.localPort() <= 0
-        || request.clientPort() <= 0
-        || !(request.isGrpc() || "https".equalsIgnoreCase(request.scheme()))) {
-      return;
-    }
-    TlsFacts facts = known.of(request.localPort(), request.clientPort());
+  private static boolean mayHaveTls(RequestInfo request) {
+    return request.localPort() > 0
+        && request.clientPort() > 0
+        && (request.isGrpc() || "https".equalsIgnoreCase(request.scheme()));
+  }
+
+  private static void describeTls(Span span, RequestInfo request, @Nullable TlsFacts facts) {
     if (facts != null) {
       TlsAttributes.describe(span, facts);
       if (request.isGrpc() || isHttp2(request.protocolVersion())) {
@@ -147,7 +145,6 @@ public final class ServerSpans {
       Span span = activity.span();
       if (span.isRecording()) {
         describe(span, status, route == null ? activity.route() : route, error);
-        describeTls(span, request);
         SpanTime time = activity.time();
         time.budget().writeTo(span);
         span.setAttribute(Keys.LEVEL, time.isByKernel() ? "kernel" : "process");
@@ -155,7 +152,19 @@ public final class ServerSpans {
           arrival.writeTo(span);
         }
       }
-      span.end(activity.anchor().epochNanos(now), TimeUnit.NANOSECONDS);
+      long end = activity.anchor().epochNanos(now);
+      ServerTls connections = tls;
+      if (connections == null || !span.isRecording() || !mayHaveTls(request)) {
+        span.end(end, TimeUnit.NANOSECONDS);
+        return;
+      }
+      connections.tell(
+          request.localPort(),
+          request.clientPort(),
+          facts -> {
+            describeTls(span, request, facts);
+            span.end(end, TimeUnit.NANOSECONDS);
+          });
     }
 
     private void describe(

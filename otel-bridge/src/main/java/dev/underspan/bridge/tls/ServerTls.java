@@ -7,7 +7,10 @@ import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.TlsFacts;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -21,9 +24,13 @@ public final class ServerTls {
 
   private static final int HANDSHAKES = 1024;
   private static final int HANDSHAKE = 0x16;
+  private static final int MAX_ASKING = 1024;
 
   private final AtomicReferenceArray<@Nullable Entry> places = new AtomicReferenceArray<>(PLACES);
-  private volatile @Nullable Runnable pump;
+  private final ConcurrentLinkedQueue<Question> questions = new ConcurrentLinkedQueue<>();
+  private final AtomicLong asked = new AtomicLong();
+
+  private final AtomicLong answered = new AtomicLong();
 
   /** Hellos without an answer so far, by cookie; the eldest gives way. For the events' thread. */
   private final Map<Long, TlsHellos> handshakes =
@@ -42,13 +49,10 @@ public final class ServerTls {
     }
   }
 
+  private record Question(int localPort, int clientPort, Consumer<@Nullable TlsFacts> asking) {}
+
   /** Nothing is known yet. */
   public ServerTls() {}
-
-  /** How to have events read that are not read yet. */
-  public void connect(Runnable newPump) {
-    pump = newPump;
-  }
 
   /**
    * An event of a connection that the process accepted, in order.
@@ -88,21 +92,44 @@ public final class ServerTls {
     }
   }
 
-  /** Of an open connection; null if its handshake was not seen. */
-  public @Nullable TlsFacts of(int localPort, int clientPort) {
-    int place = clientPort & (PLACES - 1);
-    Entry entry = places.get(place);
-    Runnable reading = pump;
-    if (reading != null && (entry == null || !entry.is(localPort, clientPort))) {
-      // Its first request may be quicker than whoever reads events.
-      reading.run();
-      Entry now = places.get(place);
-      if (now == null || !now.is(localPort, clientPort)) {
-        now = new Entry(localPort, clientPort, null); // never seen, so not to be looked for again
-        places.compareAndSet(place, entry, now);
-      }
-      entry = now;
+  /**
+   * Gives what is known of an open connection, null if its handshake was not seen: at once, or on
+   * the events' thread when all events have been read that there are now. A connection's first
+   * request may be quicker than whoever reads them.
+   */
+  public void tell(int localPort, int clientPort, Consumer<@Nullable TlsFacts> asking) {
+    Entry entry = places.get(clientPort & (PLACES - 1));
+    if (entry != null && entry.is(localPort, clientPort)) {
+      asking.accept(entry.facts);
+    } else if (asked.get() - answered.get() < MAX_ASKING) {
+      questions.add(new Question(localPort, clientPort, asking));
+      asked.incrementAndGet();
+    } else {
+      asking.accept(null);
     }
-    return entry == null || !entry.is(localPort, clientPort) ? null : entry.facts;
+  }
+
+  /** Before events are read; for {@link #answer}. */
+  public long asked() {
+    return asked.get();
+  }
+
+  /** After they were: answers so many of the questions. */
+  public void answer(long until) {
+    while (answered.get() < until) {
+      Question question = questions.poll();
+      if (question == null) {
+        return;
+      }
+      answered.incrementAndGet();
+      int place = question.clientPort & (PLACES - 1);
+      Entry entry = places.get(place);
+      if (entry == null || !entry.is(question.localPort, question.clientPort)) {
+        // Never seen, so not to be asked for again.
+        entry = new Entry(question.localPort, question.clientPort, null);
+        places.set(place, entry);
+      }
+      question.asking.accept(entry.facts);
+    }
   }
 }
