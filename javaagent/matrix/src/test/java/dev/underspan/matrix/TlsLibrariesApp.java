@@ -56,8 +56,8 @@ import redis.clients.jedis.SslOptions;
 
 /**
  * Calls out by TLS of several libraries and to several servers, one call a request. Arguments: a
- * key store, its password, a folder of the certificate and key in PEM, the ways to prepare, then
- * name=port of each server that is another process. Handlers are /WAY/NUMBER.
+ * key store, its password, a folder of the certificate and key in PEM, then name=port of each
+ * server that is another process. Handlers are /WAY/NUMBER, after /prepare/WAY,WAY.
  */
 public final class TlsLibrariesApp {
   private static final int POOL = 8;
@@ -80,7 +80,7 @@ public final class TlsLibrariesApp {
     password = args[1].toCharArray();
     pem = Path.of(args[2]);
     this.secured = secured;
-    for (int i = 4; i < args.length; i++) {
+    for (int i = 3; i < args.length; i++) {
       String[] pair = args[i].split("=", -1);
       ports.put(pair[0], Integer.valueOf(pair[1]));
     }
@@ -106,9 +106,6 @@ public final class TlsLibrariesApp {
     ExecutorService executor = Executors.newCachedThreadPool();
     server.setExecutor(executor);
     server.start();
-    for (String way : args[3].split(",", -1)) {
-      app.prepare(way);
-    }
     front.createContext(
         "/",
         exchange -> {
@@ -143,6 +140,12 @@ public final class TlsLibrariesApp {
         String[] ways = calls.keySet().toArray(new String[0]);
         calls.get(ways[Integer.parseInt(path[2]) % ways.length]).run(path[2]);
         yield "done";
+      }
+      case "prepare" -> {
+        for (String way : path[2].split(",", -1)) {
+          prepare(way);
+        }
+        yield "prepared";
       }
       case "held" -> Integer.toString(held.get());
       case "release" -> {

@@ -39,15 +39,14 @@ class TlsLibrariesIT {
   }
 
   private static AppUnderAgent.Builder builder(
-      Path home, OtlpReceiver receiver, String ways, String... servers) {
+      Path home, OtlpReceiver receiver, String... servers) {
     List<String> command =
         new ArrayList<>(
             List.of(
                 "dev.underspan.matrix.TlsLibrariesApp",
                 keys.store().toString(),
                 TestKeys.PASSWORD,
-                directory.toString(),
-                ways));
+                directory.toString()));
     command.addAll(List.of(servers));
     return new AppUnderAgent.Builder(home, directory, receiver.endpoint())
         .agent("debug=true")
@@ -79,14 +78,17 @@ class TlsLibrariesIT {
     Map<String, Span> handlers = new HashMap<>();
     for (Span span : spans.spans()) {
       String[] path = String.valueOf(span.attributes().get("url.path")).split("/");
-      if (span.kind() == Span.Kind.SERVER && path.length == 3 && !path[1].equals("inner")) {
+      if (span.kind() == Span.Kind.SERVER
+          && path.length == 3
+          && !path[1].matches("inner|prepare")) {
         handlers.put(path[2], span);
       }
     }
+    List<String> requests = handlers.values().stream().map(Span::spanId).toList();
     List<Span> calls = new ArrayList<>();
     for (Span span : spans.spans()) {
-      // What prepared a connection belongs to no request.
-      if (span.kind() == Span.Kind.CLIENT && !span.parentId().isEmpty()) {
+      // What prepared the connections is not of interest.
+      if (span.kind() == Span.Kind.CLIENT && requests.contains(span.parentId())) {
         calls.add(span);
       }
     }
@@ -134,8 +136,9 @@ class TlsLibrariesIT {
             "grpc");
     TraceStore spans = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
-        AppUnderAgent app = builder(home, receiver, "conscrypt,bouncycastle,grpc").start()) {
+        AppUnderAgent app = builder(home, receiver).start()) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
+      app.get("/prepare/conscrypt,bouncycastle,grpc");
       List<Integer> numbers = requests(app, ways, 120);
       spans.settle(Duration.ofMillis(700), Duration.ofSeconds(20));
       assertCalls(spans, numbers);
@@ -166,12 +169,12 @@ class TlsLibrariesIT {
             builder(
                     home,
                     receiver,
-                    String.join(",", ways),
                     "mariadb=" + mariaDb.port,
                     "redis=" + redis.port,
                     "nginx=" + nginx.port)
                 .start()) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
+      app.get("/prepare/" + String.join(",", ways));
       List<Integer> numbers = requests(app, ways, 100);
       spans.settle(Duration.ofMillis(700), Duration.ofSeconds(20));
       List<Span> calls = assertCalls(spans, numbers);
@@ -196,8 +199,9 @@ class TlsLibrariesIT {
     int each = 200;
     TraceStore spans = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
-        AppUnderAgent app = builder(home, receiver, "many").jvm("-Xmx512m").start()) {
+        AppUnderAgent app = builder(home, receiver).jvm("-Xmx512m").start()) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
+      app.get("/prepare/many");
       List<CompletableFuture<Void>> answers = new ArrayList<>();
       for (int i = 0; i < handlers; i++) {
         int number = i;
