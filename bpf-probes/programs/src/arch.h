@@ -11,6 +11,7 @@
 #define user_arg3(regs) ((regs)->dx)
 #define user_arg4(regs) ((regs)->r10)
 #define user_arg5(regs) ((regs)->r8)
+#define user_sp(regs) ((regs)->sp)
 
 #define NR_read 0
 #define NR_write 1
@@ -55,6 +56,7 @@
 #define user_arg3(regs) ((regs)->regs[2])
 #define user_arg4(regs) ((regs)->regs[3])
 #define user_arg5(regs) ((regs)->regs[4])
+#define user_sp(regs) ((regs)->sp)
 
 #define NR_epoll_pwait 22
 #define NR_fcntl 25

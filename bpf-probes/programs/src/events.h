@@ -18,6 +18,12 @@ enum event_type {
 	EVENT_SENT = 1,
 	EVENT_RECEIVED = 2,
 	EVENT_CLOSED = 3,
+	/* What a library of TLS in the process was given to send, or made of what was received. Of
+	 * the endpoint only the role is set; begin_ns is that of the ciphertext, 0 if it came
+	 * before.
+	 */
+	EVENT_PLAIN_SENT = 4,
+	EVENT_PLAIN_RECEIVED = 5,
 };
 
 enum connection_role {
@@ -62,7 +68,7 @@ struct socket_event {
 	__u32 total; /* bytes that the call moved */
 	__u32 captured; /* bytes of payload that follow, from the first on */
 	__u32 tail_size;
-	__u32 reserved;
+	__u32 secured; /* 1: ciphertext, whose plaintext follows as another event */
 	__u8 tail[TAIL_BYTES];
 	__u64 ns[LEDGER_KINDS]; /* the thread's account at header.ns */
 };
@@ -75,6 +81,7 @@ struct loss_counters {
 	__u64 connections_untracked;
 	__u64 arrivals_merged;
 	__u64 events_seen;
+	__u64 tls_untracked; /* more sessions at once than can be kept */
 };
 
 struct globals {
@@ -88,6 +95,7 @@ struct globals {
 	 * unknown. */
 	__u32 waiting_monitor;
 	__u32 pending_monitor;
+	__u64 libraries; /* how often the set of mapped libraries has changed */
 	struct loss_counters losses;
 };
 

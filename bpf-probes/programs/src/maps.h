@@ -12,9 +12,25 @@
 
 #include "events.h"
 
+/* A call of a thread into a library of TLS, see tls.bpf.c. */
+struct tls_call {
+	__u64 stream; /* the SSL*; 0: no call under way */
+	__u64 frame; /* stack pointer where it began */
+	__u64 buffer;
+	__u64 moved; /* where it will say how many bytes it moved; 0: that is what it returns */
+	__u64 cookie; /* of the connection that it has used so far in its direction; 0: none */
+	__u64 begin_ns; /* as in socket_event, of the first of the sends or reads that it is at */
+	__u32 rtt_us;
+	__u32 retransmits;
+	__u16 type; /* EVENT_PLAIN_* */
+	__u16 role;
+	__u32 last; /* direction of what it moved last */
+};
+
 struct thread_ref {
 	__u32 slot; /* its index and one; 0: none */
 	__u32 agent;
+	struct tls_call tls;
 };
 
 struct {

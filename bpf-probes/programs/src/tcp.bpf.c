@@ -10,6 +10,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define MSG_PEEK 2
+#define TLS_HEADER 5
 
 /* Cloned from a listening socket to each connection that it yields. */
 struct {
@@ -301,7 +302,7 @@ static __always_inline void fill_event(struct socket_event *event, struct sock *
 	event->retransmits = retransmits;
 	event->total = total;
 	event->thread = 0;
-	event->reserved = 0;
+	event->secured = 0;
 	if (slot) {
 		event->thread = logical_thread(slot, index);
 		event->head = slot->head;
@@ -310,6 +311,27 @@ static __always_inline void fill_event(struct socket_event *event, struct sock *
 		__builtin_memset(&event->head, 0, sizeof(event->head));
 		__builtin_memset(event->ns, 0, sizeof(event->ns));
 	}
+}
+
+/* Tells the call into a library of TLS that moved these bytes which connection it is on. */
+static __always_inline void note_ciphertext(struct tls_call *call, struct connection *conn,
+					    __u32 type, __u32 total, __u64 begin_ns, __u32 rtt_us,
+					    __u32 retransmits)
+{
+	if (call->last != type)
+		call->begin_ns = 0;
+	call->last = type;
+	if ((type == EVENT_SENT) != (call->type == EVENT_PLAIN_SENT))
+		return;
+	/* OpenSSL reads a record's header by itself: what came before was another record, maybe one
+	 * without plaintext.
+	 */
+	if (!call->begin_ns || (type == EVENT_RECEIVED && total == TLS_HEADER))
+		call->begin_ns = begin_ns;
+	call->cookie = conn->cookie;
+	call->role = conn->role;
+	call->rtt_us = rtt_us;
+	call->retransmits = retransmits;
 }
 
 /* When the first byte of what the reader has just taken reached the socket; drops what was read. */
@@ -422,7 +444,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	struct task_struct *task;
 	struct tcp_sock *tcp;
 	struct slot *slot = NULL;
-	__u32 tid, index = LEDGER_NO_SLOT, total, rtt_us, retransmits;
+	__u32 tid, index = LEDGER_NO_SLOT, total, rtt_us, retransmits, secured = 0;
 	struct user_buffers buffers;
 
 	if (result <= 0)
@@ -483,13 +505,19 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		}
 	}
 	conn->last_direction = type;
+	/* Of a call whose end was missed the frame is no longer on the stack. */
+	if (ref && ref->tls.stream &&
+	    user_sp((struct pt_regs *)bpf_task_pt_regs(task)) <= ref->tls.frame) {
+		note_ciphertext(&ref->tls, conn, type, total, begin_ns, rtt_us, retransmits);
+		secured = 1;
+	}
 	COUNT(events_seen);
 	find_buffers(task, &buffers);
 	if (!buffers.base && !buffers.count)
 		COUNT(payload_unreadable);
 	if (type == EVENT_SENT && conn->bytes_out == total)
 		conn->wide = begins_http2(&buffers, total);
-	if (buffers.count || (conn->wide && total > PAYLOAD_LARGE)) {
+	if (!secured && (buffers.count || (conn->wide && total > PAYLOAD_LARGE))) {
 		__u32 place = type == EVENT_SENT;
 		struct gathering *state = bpf_map_lookup_elem(&scratch, &place);
 
@@ -511,13 +539,14 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		}                                                                                  \
 		fill_event(&record->event, sk, conn, type, total, now, tid, slot, index, begin_ns, \
 			   rtt_us, retransmits);                                                   \
+		record->event.secured = secured;                                                   \
 		fill_payload(&record->event, record->payload, size_class, buffers.base, total);    \
 		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                      \
 	} while (0)
 
 	if (total <= PAYLOAD_SMALL)
 		EMIT(wire_record_small, PAYLOAD_SMALL);
-	else if (total <= PAYLOAD_MEDIUM)
+	else if (total <= PAYLOAD_MEDIUM || secured) /* enough for a hello */
 		EMIT(wire_record_medium, PAYLOAD_MEDIUM);
 	else
 		EMIT(wire_record_large, PAYLOAD_LARGE);

@@ -2,3 +2,4 @@
 /* The whole set: ledger and TCP in one object, since a light skeleton owns all of its maps. */
 #include "ledger.bpf.c"
 #include "tcp.bpf.c"
+#include "tls.bpf.c"

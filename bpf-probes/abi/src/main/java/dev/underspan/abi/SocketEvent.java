@@ -23,7 +23,7 @@ public final class SocketEvent {
     return this;
   }
 
-  /** EVENT_SENT, EVENT_RECEIVED or EVENT_CLOSED. */
+  /** EVENT_SENT, EVENT_RECEIVED, EVENT_CLOSED, EVENT_PLAIN_SENT or EVENT_PLAIN_RECEIVED. */
   public int type() {
     return buffer.getShort(base + Layout.SocketEvent.HEADER + Layout.EventHeader.TYPE);
   }
@@ -89,6 +89,16 @@ public final class SocketEvent {
         buffer.getInt(base + Layout.SocketEvent.CAPTURED),
         Short.toUnsignedInt(
             buffer.getShort(base + Layout.SocketEvent.HEADER + Layout.EventHeader.SIZE_CLASS)));
+  }
+
+  /** Whether this is ciphertext whose plaintext follows as an EVENT_PLAIN_*. */
+  public boolean isSecured() {
+    return buffer.getInt(base + Layout.SocketEvent.SECURED) != 0;
+  }
+
+  /** The first captured byte; -1 if there is none. */
+  public int firstByte() {
+    return captured() == 0 ? -1 : buffer.get(base + Layout.SocketEvent.SIZE) & 0xff;
   }
 
   /** Copies the captured payload. */

@@ -44,6 +44,7 @@ public final class KernelProbes implements AutoCloseable {
   private final ThreadLocal<ByteBuffer> enrolArguments =
       ThreadLocal.withInitial(() -> Native.allocate(Layout.EnrolArgs.SIZE));
 
+  private @Nullable TlsLibraries tlsLibraries;
   private @Nullable Libjvm libjvm;
   private @Nullable ProbeException safepointsMissing;
   private JavaMonitors monitors = JavaMonitors.UNKNOWN;
@@ -206,6 +207,24 @@ public final class KernelProbes implements AutoCloseable {
     return slot;
   }
 
+  /**
+   * Begins to look into TLS libraries in native code; nothing is attached to any before {@link
+   * TlsLibraries#refresh}, which is worth calling whenever {@link #libraryChanges} has changed.
+   *
+   * @throws ProbeException if it cannot be told when they come
+   */
+  public TlsLibraries watchTlsLibraries() throws ProbeException {
+    TlsLibraries libraries = new TlsLibraries(skeleton);
+    libraries.watch();
+    tlsLibraries = libraries;
+    return libraries;
+  }
+
+  /** How often libraries have come or gone so far; a plain read of mapped memory. */
+  public long libraryChanges() {
+    return globals.getLong(Layout.Globals.LIBRARIES);
+  }
+
   /** The loaded programs. */
   LightSkeleton programs() {
     return skeleton;
@@ -240,6 +259,7 @@ public final class KernelProbes implements AutoCloseable {
     counters.put("payload_unreadable", counter(Layout.LossCounters.PAYLOAD_UNREADABLE));
     counters.put("connections_untracked", counter(Layout.LossCounters.CONNECTIONS_UNTRACKED));
     counters.put("arrivals_merged", counter(Layout.LossCounters.ARRIVALS_MERGED));
+    counters.put("tls_untracked", counter(Layout.LossCounters.TLS_UNTRACKED));
     return counters;
   }
 
@@ -281,6 +301,10 @@ public final class KernelProbes implements AutoCloseable {
    */
   @Override
   public void close() {
+    TlsLibraries libraries = tlsLibraries;
+    if (libraries != null) {
+      libraries.close();
+    }
     skeleton.close();
   }
 }

@@ -187,16 +187,29 @@ final class LightSkeleton implements AutoCloseable {
   }
 
   /**
-   * Attaches an uprobe program to a place in a file, for this process only. Struct perf_event_attr
-   * and requests: linux/perf_event.h.
+   * Attaches an uprobe program to a place in a file, for this process only, until this is closed.
    *
    * @param fileOffset of the instruction
    */
   void attachUprobe(String program, Path file, long fileOffset) throws ProbeException {
+    links.put(program, openUprobe(program, file, fileOffset, false));
+  }
+
+  /**
+   * Attaches an uprobe program to a place in a file, for this process only. Struct perf_event_attr
+   * and requests: linux/perf_event.h.
+   *
+   * @param fileOffset of the instruction
+   * @param onReturn the place is a function's beginning, and its return is wanted
+   * @return the descriptor that keeps it attached
+   */
+  int openUprobe(String program, Path file, long fileOffset, boolean onReturn)
+      throws ProbeException {
     byte[] name = (file + "\0").getBytes(StandardCharsets.UTF_8);
     ByteBuffer path = Native.allocate(name.length).put(0, name);
     ByteBuffer attributes = Native.allocate(PERF_ATTR_SIZE);
     attributes.putInt(0, uprobeType()).putInt(4, PERF_ATTR_SIZE);
+    attributes.putLong(8, onReturn ? 1 : 0); // format/retprobe: bit 0 of config
     attributes.putLong(56, Native.address(path)).putLong(64, fileOffset);
     // The main thread lives as long as the process does, and the probe is for all that share its
     // memory.
@@ -205,14 +218,15 @@ final class LightSkeleton implements AutoCloseable {
     if (fd < 0) {
       throw ProbeException.of(what, -fd, "");
     }
-    links.put(program, fd);
     int error = Native.ioctl(fd, PERF_EVENT_IOC_SET_BPF, program(program));
     if (error == 0) {
       error = Native.ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
     }
     if (error < 0) {
+      Native.close(fd);
       throw ProbeException.of(what, -error, "");
     }
+    return fd;
   }
 
   private static int uprobeType() throws ProbeException {

@@ -35,6 +35,7 @@ final class Catalogue {
     add(enabled, "socket-server", SocketServerInstrumentation.HOOKS);
     add(enabled, "opentelemetry", OpenTelemetryInstrumentation.HOOKS);
     add(enabled, "tls", TlsInstrumentation.HOOKS);
+    add(enabled, "tls", BouncyCastleTlsInstrumentation.HOOKS);
   }
 
   private void add(Predicate<String> enabled, String name, List<Hook> hooks) {

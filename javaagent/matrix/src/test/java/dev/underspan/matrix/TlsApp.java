@@ -108,7 +108,7 @@ public final class TlsApp {
     System.exit(0);
   }
 
-  private static SSLContext context(Path store, char[] password) throws Exception {
+  static SSLContext context(Path store, char[] password) throws Exception {
     KeyStore keys = KeyStore.getInstance("PKCS12");
     try (InputStream in = Files.newInputStream(store)) {
       keys.load(in, password);

@@ -12,28 +12,17 @@ import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
-import java.io.InputStream;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipal;
-import java.security.KeyStore;
 import java.sql.Connection;
 import java.sql.Statement;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.apache.catalina.Context;
 import org.apache.catalina.connector.Connector;
 import org.apache.catalina.startup.Tomcat;
@@ -48,54 +37,14 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Client calls over TLS under the real jar. Root. */
 class TlsIT {
-  private static final String PASSWORD = "secret";
+  private static final String PASSWORD = TestKeys.PASSWORD;
 
   @TempDir static Path directory;
-  private static Path store = Path.of("unset");
+  private static TestKeys keys = new TestKeys(Path.of("unset"));
 
   @BeforeAll
   static void makeKeys() throws Exception {
-    store = directory.resolve("keys.p12");
-    List<String> command =
-        List.of(
-            Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
-            "-genkeypair",
-            "-alias",
-            "server",
-            "-keyalg",
-            "EC",
-            "-dname",
-            "CN=localhost",
-            "-ext",
-            "san=dns:localhost,ip:127.0.0.1",
-            "-storetype",
-            "PKCS12",
-            "-keystore",
-            store.toString(),
-            "-storepass",
-            PASSWORD);
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertThat(process.waitFor()).as(output).isZero();
-    // Its own certificate is what clients trust.
-    run("-exportcert", "-alias", "server", "-file", directory.resolve("cert").toString());
-    run(
-        "-importcert",
-        "-noprompt",
-        "-alias",
-        "trusted",
-        "-file",
-        directory.resolve("cert").toString());
-  }
-
-  private static void run(String... arguments) throws Exception {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "keytool").toString());
-    command.addAll(List.of(arguments));
-    command.addAll(List.of("-keystore", store.toString(), "-storepass", PASSWORD));
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertThat(process.waitFor()).as(output).isZero();
+    keys = TestKeys.make(directory);
   }
 
   private static AppUnderAgent app(Path home, OtlpReceiver receiver, int http2Port)
@@ -108,7 +57,10 @@ class TlsIT {
         .agent("debug=true")
         .libraries()
         .command(
-            "dev.underspan.matrix.TlsApp", store.toString(), PASSWORD, Integer.toString(http2Port));
+            "dev.underspan.matrix.TlsApp",
+            keys.store().toString(),
+            PASSWORD,
+            Integer.toString(http2Port));
   }
 
   /** All spans, once none has come for a while. */
@@ -150,7 +102,8 @@ class TlsIT {
             .containsEntry("tls.protocol.version", version)
             .containsEntry("underspan.level", "kernel")
             .containsEntry("http.response.status_code", 200L)
-            .containsKeys("tls.cipher", "underspan.tcp.rtt", "underspan.net.first_byte");
+            .containsKeys(
+                "tls.cipher", "tls.resumed", "underspan.tcp.rtt", "underspan.net.first_byte");
       }
     }
     assertThat(calls).hasSize(count);
@@ -161,6 +114,10 @@ class TlsIT {
         Span call = calls.get(path.substring("/inner/".length()));
         assertThat(call).as(path).isNotNull();
         assertThat(span.parentId()).as(path).isEqualTo(call.spanId());
+        assertThat(span.attributes())
+            .containsEntry("tls.protocol.version", version)
+            .containsEntry("tls.cipher", call.attributes().get("tls.cipher"))
+            .containsEntry("tls.resumed", call.attributes().get("tls.resumed"));
       }
     }
     return calls;
@@ -224,7 +181,7 @@ class TlsIT {
         AppUnderAgent app = app(home, receiver, 0)) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
       for (int round = 1; round <= 2; round++) {
-        burst(app, "/burst/1" + round, count);
+        Burst.run(app, "/burst/1" + round, 1000, count);
       }
       assertCalls(settled(spans), 2 * count);
       assertThat(app.end()).isZero();
@@ -244,7 +201,7 @@ class TlsIT {
     SSLHostConfig host = new SSLHostConfig();
     SSLHostConfigCertificate certificate =
         new SSLHostConfigCertificate(host, SSLHostConfigCertificate.Type.UNDEFINED);
-    certificate.setCertificateKeystoreFile(store.toString());
+    certificate.setCertificateKeystoreFile(keys.store().toString());
     certificate.setCertificateKeystorePassword(PASSWORD);
     certificate.setCertificateKeystoreType("PKCS12");
     certificate.setCertificateKeyAlias("server");
@@ -284,7 +241,7 @@ class TlsIT {
         assertThat(app.get("/http2/" + (100 + count++))).contains("HTTP_2 HTTP_2");
         assertThat(app.get("/http2/" + (100 + count++) + "/50000")).contains(" 50000");
       }
-      burst(app, "/burst/2", 90);
+      Burst.run(app, "/burst/2", 1000, 90);
       Map<String, Span> calls = assertCalls(settled(spans), count + 90);
       assertThat(calls.values())
           .allSatisfy(
@@ -305,15 +262,10 @@ class TlsIT {
   void aDatabaseThatTurnsToTls(Path home) throws Exception {
     Path readable = Files.createTempDirectory("underspan-tls");
     Files.setPosixFilePermissions(readable, PosixFilePermissions.fromString("rwxr-xr-x"));
-    KeyStore keys = KeyStore.getInstance("PKCS12");
-    try (InputStream in = Files.newInputStream(store)) {
-      keys.load(in, PASSWORD.toCharArray());
-    }
     Path certificate = readable.resolve("server.crt");
     Path key = readable.resolve("server.key");
-    Files.writeString(certificate, pem("CERTIFICATE", keys.getCertificate("server").getEncoded()));
-    Files.writeString(
-        key, pem("PRIVATE KEY", keys.getKey("server", PASSWORD.toCharArray()).getEncoded()));
+    Files.writeString(certificate, keys.certificate());
+    Files.writeString(key, keys.key());
     Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-------"));
     TraceStore spans = new TraceStore();
     try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
@@ -361,16 +313,6 @@ class TlsIT {
       Files.deleteIfExists(readable.resolve("log"));
       Files.deleteIfExists(readable);
     }
-  }
-
-  private static String pem(String type, byte[] der) {
-    return "-----BEGIN "
-        + type
-        + "-----\n"
-        + Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(der)
-        + "\n-----END "
-        + type
-        + "-----\n";
   }
 
   @Test
@@ -428,28 +370,6 @@ class TlsIT {
                       .containsEntry("tls.client.server_name", "localhost")
                       .containsEntry("server.address", "localhost"));
       assertThat(app.end()).isZero();
-    }
-  }
-
-  /** As many calls at once, all of them under way before the first goes out. */
-  private static void burst(AppUnderAgent app, String path, int count) throws Exception {
-    HttpClient client = HttpClient.newHttpClient();
-    List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
-    for (int i = 0; i < count; i++) {
-      URI uri = URI.create("http://localhost:" + app.port + path + (1000 + i));
-      answers.add(
-          client.sendAsync(
-              HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString()));
-    }
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-    while (!app.get("/held/0").equals(Integer.toString(count))) {
-      assertThat(System.nanoTime()).isLessThan(deadline);
-      Thread.sleep(20);
-    }
-    app.get("/release/0");
-    for (CompletableFuture<HttpResponse<String>> answer : answers) {
-      HttpResponse<String> response = answer.get(30, TimeUnit.SECONDS);
-      assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
     }
   }
 }

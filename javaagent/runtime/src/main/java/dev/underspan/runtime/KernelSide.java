@@ -36,6 +36,7 @@ final class KernelSide implements Kernel, EventPump {
   private final ReentrantLock reading = new ReentrantLock();
 
   private volatile @Nullable Consumer<SocketEvent> sink;
+  private volatile @Nullable Runnable onLibraries;
   private volatile boolean stopping;
   private final AtomicLong handled = new AtomicLong();
   private final AtomicLong failed = new AtomicLong();
@@ -107,13 +108,19 @@ final class KernelSide implements Kernel, EventPump {
     sink = guarded;
     boolean last = false;
     long lostBefore = 0;
+    long librariesBefore = 0;
     while (true) {
       int count;
       reading.lock();
       try {
+        long asked = events.serverTls().asked();
+        long written = ring.written();
         count = ring.drain(guarded);
         try {
           events.poll();
+          if (ring.read() >= written) {
+            events.serverTls().answer(asked);
+          }
         } catch (RuntimeException e) {
           if (failed.getAndIncrement() == 0) {
             Log.warn("plaintext of TLS could not be handled: " + e);
@@ -131,6 +138,12 @@ final class KernelSide implements Kernel, EventPump {
         reading.unlock();
       }
       handled.addAndGet(count);
+      long libraries = probes.libraryChanges();
+      Runnable told = onLibraries;
+      if (libraries != librariesBefore && told != null) {
+        librariesBefore = libraries;
+        told.run();
+      }
       if (last) {
         return;
       }
@@ -179,6 +192,11 @@ final class KernelSide implements Kernel, EventPump {
       Thread.currentThread().interrupt();
       return false;
     }
+  }
+
+  /** What to do, on the thread that reads events, when libraries were mapped or unmapped. */
+  void onLibraries(Runnable action) {
+    onLibraries = action;
   }
 
   void stop() {

@@ -62,6 +62,12 @@ final class SelfReport {
         null,
         of(kernel, "connections_untracked"),
         "connections could not be followed: the kernel had no memory for them");
+    loss(
+        "underspan.tls.untracked",
+        "{call}",
+        null,
+        of(kernel, "tls_untracked"),
+        "calls over TLS in native code are missing: more sessions were open at once than are kept");
   }
 
   private static LongSupplier of(KernelSide kernel, String name) {

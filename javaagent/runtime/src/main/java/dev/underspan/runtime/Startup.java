@@ -121,9 +121,13 @@ final class Startup {
         report.addServers(servers);
       }
       foreign.connect(kernel);
+      serverSpans.connect(events.serverTls());
       runtime.wireIsRead(tap != null);
       if (tap != null) {
         UnderspanTls.install(new TlsAdviceRuntime(tap, activities, threads));
+      }
+      if (configuration.instrumentation("tls-native")) {
+        NativeTlsWatch.start(kernel, threads);
       }
       threads
           .daemon(

@@ -6,7 +6,10 @@ import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.span.ClientSpans;
 import dev.underspan.bridge.span.SocketServers;
+import dev.underspan.bridge.tls.NativeTls;
+import dev.underspan.bridge.tls.ServerTls;
 import dev.underspan.bridge.tls.TlsConnection;
+import dev.underspan.bridge.tls.TlsHellos;
 import dev.underspan.bridge.tls.TlsJoin;
 import dev.underspan.bridge.tls.TlsTap;
 import dev.underspan.bridge.wire.Chunk;
@@ -49,12 +52,15 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private final @Nullable TlsJoin tls;
   private final @Nullable SocketServers servers;
   private final DnsLookups lookups;
+  private final ServerTls serverTls = new ServerTls();
 
   private static final class Watched {
     final ConnectionInfo info;
     final WireConnection plain;
     final ClientOwners.Connection owned = new ClientOwners.Connection();
+    @Nullable TlsHellos hellos;
     @Nullable TlsConnection tls;
+    @Nullable NativeTls nativeTls;
 
     Watched(ConnectionInfo info, WireConnection plain) {
       this.info = info;
@@ -63,6 +69,11 @@ public final class SocketEvents implements Consumer<SocketEvent> {
 
     void onClose(long timeNs) {
       TlsConnection secured = tls;
+      NativeTls library = nativeTls;
+      if (library != null) {
+        library.onClose(timeNs);
+        return;
+      }
       if (secured != null && secured.isBound()) {
         secured.onClose(timeNs);
       } else {
@@ -112,6 +123,11 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     this.tls = tap == null ? null : new TlsJoin(tap, this.sink, counters);
   }
 
+  /** What handshakes of accepted connections tell. */
+  public ServerTls serverTls() {
+    return serverTls;
+  }
+
   /** To be called now and then, also while there are no events. */
   public void poll() {
     if (tls != null) {
@@ -127,13 +143,20 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       return;
     }
     if (event.role() == Layout.ROLE_SERVER || isServed(event)) {
-      serve(event);
+      if (event.type() <= Layout.EVENT_CLOSED) {
+        serverTls.onEvent(event, this::fill);
+        serve(event);
+      }
       return;
     }
     if (tls != null) {
       tls.poll(); // what was told before the event must be known when the event is read
     }
     Long cookie = event.cookie();
+    if (event.type() == Layout.EVENT_PLAIN_SENT || event.type() == Layout.EVENT_PLAIN_RECEIVED) {
+      plaintext(connections.get(cookie), event);
+      return;
+    }
     if (event.type() == Layout.EVENT_CLOSED) {
       Watched closed = connections.remove(cookie);
       if (closed != null) {
@@ -153,13 +176,21 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
     owners.onEvent(connection.owned, event);
     Chunk bytes = fill(event);
+    connection.hellos = TlsHellos.feed(connection.hellos, bytes, Direction.SENT, event.isSecured());
+    if (event.isSecured()) {
+      openNative(connection);
+    }
+    if (connection.nativeTls != null) {
+      return; // its plaintext comes by itself
+    }
     if (connection.tls == null || !connection.tls.isBound()) {
       connection.plain.onChunk(bytes);
     }
     if (connection.tls == null && tls != null) {
-      connection.tls = tls.begin(connection.info, bytes);
+      connection.tls = tls.begin(connection.info, connection.plain, bytes);
     }
     if (connection.tls != null) {
+      connection.tls.onHellos(connection.hellos);
       boolean sent = event.type() == Layout.EVENT_SENT;
       connection.tls.onEvent(bytes, sent ? event.bytesOut() : event.bytesIn());
     }
@@ -183,10 +214,38 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
   }
 
+  /** The connection's TLS is in native code. */
+  private NativeTls openNative(Watched connection) {
+    NativeTls known = connection.nativeTls;
+    if (known == null) {
+      known = new NativeTls(connection.info, connection.plain, connection.hellos, counters);
+      connection.nativeTls = known;
+      TlsConnection engine = connection.tls;
+      if (engine != null) {
+        engine.forget();
+        connection.tls = null;
+      }
+    }
+    return known;
+  }
+
+  private void plaintext(@Nullable Watched connection, SocketEvent event) {
+    if (connection == null) {
+      counters.tlsDropped.increment(); // the event that told of the connection was lost
+    } else {
+      openNative(connection).onPlaintext(fill(event));
+    }
+  }
+
   /** Events were lost, of whichever connections: each resynchronises at its next request. */
   public void onLoss() {
     // TLS finds what it has lost by itself: positions tell.
-    connections.values().forEach(connection -> connection.plain.onLoss());
+    for (Watched connection : connections.values()) {
+      connection.plain.onLoss();
+      if (connection.nativeTls != null) {
+        connection.nativeTls.onLoss();
+      }
+    }
     if (servers != null) {
       servers.onLoss();
     }
@@ -207,7 +266,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   }
 
   private Chunk fill(SocketEvent event) {
-    boolean sent = event.type() == Layout.EVENT_SENT;
+    boolean sent = event.type() == Layout.EVENT_SENT || event.type() == Layout.EVENT_PLAIN_SENT;
     chunk.direction = sent ? Direction.SENT : Direction.RECEIVED;
     chunk.timeNs = sent ? event.beginNs() : event.ns();
     chunk.arrivalNs = sent ? 0 : event.beginNs();

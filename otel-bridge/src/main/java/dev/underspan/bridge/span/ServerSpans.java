@@ -23,7 +23,9 @@ import dev.underspan.bridge.activity.Activity;
 import dev.underspan.bridge.activity.SpanTime;
 import dev.underspan.bridge.activity.ThreadState;
 import dev.underspan.bridge.clock.EpochClock;
+import dev.underspan.bridge.tls.ServerTls;
 import dev.underspan.bridge.wire.GrpcSyntax;
+import dev.underspan.bridge.wire.TlsFacts;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
@@ -56,6 +58,7 @@ public final class ServerSpans {
   private final AcceptTimes acceptTimes;
   private final EpochClock clock;
   private final HandledPorts handled = new HandledPorts();
+  private volatile @Nullable ServerTls tls;
 
   /** Spans go to the tracer; parents come by the propagator. */
   public ServerSpans(
@@ -77,13 +80,34 @@ public final class ServerSpans {
     return handled;
   }
 
+  /** From now on spans tell of their connection's TLS. */
+  public void connect(ServerTls newTls) {
+    tls = newTls;
+  }
+
+  private static boolean mayHaveTls(RequestInfo request) {
+    return request.localPort() > 0
+        && request.clientPort() > 0
+        && (request.isGrpc() || "https".equalsIgnoreCase(request.scheme()));
+  }
+
+  private static void describeTls(Span span, RequestInfo request, @Nullable TlsFacts facts) {
+    if (facts != null) {
+      TlsAttributes.describe(span, facts);
+      if (request.isGrpc() || isHttp2(request.protocolVersion())) {
+        // Since TLS 1.3 the choice is hidden, but HTTP/2 has no other way (RFC 9113, 3.2).
+        span.setAttribute(TlsAttributes.NEXT_PROTOCOL, "h2");
+      }
+    }
+  }
+
   /** Names of the headers that {@link #start} wants, in that order. */
   public String[] fields() {
     return fields.clone();
   }
 
   /** A request whose span has begun. */
-  static final class Served {
+  final class Served {
     final RequestInfo request;
     final Activity activity;
     private final @Nullable Arrival arrival;
@@ -108,7 +132,19 @@ public final class ServerSpans {
           arrival.writeTo(span);
         }
       }
-      span.end(activity.anchor().epochNanos(now), TimeUnit.NANOSECONDS);
+      long end = activity.anchor().epochNanos(now);
+      ServerTls connections = tls;
+      if (connections == null || !span.isRecording() || !mayHaveTls(request)) {
+        span.end(end, TimeUnit.NANOSECONDS);
+        return;
+      }
+      connections.tell(
+          request.localPort(),
+          request.clientPort(),
+          facts -> {
+            describeTls(span, request, facts);
+            span.end(end, TimeUnit.NANOSECONDS);
+          });
     }
 
     private void describe(
@@ -364,6 +400,10 @@ public final class ServerSpans {
     if (request.localPort() > 0) {
       span.setAttribute(SERVER_PORT, (long) request.localPort());
     }
+  }
+
+  private static boolean isHttp2(@Nullable String protocol) {
+    return "2".equals(version(protocol));
   }
 
   /** HTTP/1.1 is 1.1, and HTTP/2.0 is 2. */

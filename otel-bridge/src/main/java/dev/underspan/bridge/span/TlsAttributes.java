@@ -15,6 +15,8 @@ final class TlsAttributes {
   static final AttributeKey<String> SERVER_NAME = AttributeKey.stringKey("tls.client.server_name");
   static final AttributeKey<String> NEXT_PROTOCOL = AttributeKey.stringKey("tls.next_protocol");
 
+  static final AttributeKey<Boolean> RESUMED = AttributeKey.booleanKey("tls.resumed");
+
   private TlsAttributes() {}
 
   static void describe(Span span, TlsFacts tls) {
@@ -29,6 +31,10 @@ final class TlsAttributes {
     set(span, CIPHER, tls.cipher);
     set(span, SERVER_NAME, tls.serverName);
     set(span, NEXT_PROTOCOL, tls.nextProtocol);
+    Boolean resumed = tls.resumed;
+    if (resumed != null) {
+      span.setAttribute(RESUMED, resumed);
+    }
   }
 
   private static void set(Span span, AttributeKey<String> key, @Nullable String value) {

@@ -15,9 +15,11 @@ public final class TlsConnection {
   private static final int ARRIVALS = 1024;
 
   private final ConnectionInfo info;
+  private final WireConnection plain;
   private final TlsJoin join;
   private final TlsRecords sentRecords = new TlsRecords();
   private final TlsRecords receivedRecords = new TlsRecords();
+  private @Nullable TlsHellos hellos;
   private @Nullable TlsFlow out;
   private @Nullable TlsFlow in;
   private @Nullable WireConnection wire;
@@ -41,9 +43,19 @@ public final class TlsConnection {
       int rttMicros,
       int retransmits) {}
 
-  TlsConnection(ConnectionInfo info, TlsJoin join) {
+  TlsConnection(ConnectionInfo info, WireConnection plain, TlsJoin join) {
     this.info = info;
+    this.plain = plain;
     this.join = join;
+  }
+
+  /** What the handshake showed on the wire; null if nothing. */
+  public void onHellos(@Nullable TlsHellos newHellos) {
+    hellos = newHellos;
+    TlsFlow flow = out;
+    if (flow != null && newHellos != null) {
+      newHellos.complete(flow.facts);
+    }
   }
 
   /** Whether it is known whose ciphertext is sent here. */
@@ -187,8 +199,11 @@ public final class TlsConnection {
   private void feed(TlsFlow flow, TlsMessage message) {
     WireConnection current = wire;
     if (current == null && out != null) {
+      if (hellos != null) {
+        hellos.completeAgreed(out.facts); // there is plaintext, so the handshake is done
+      }
       boolean midway = info.joinedMidway() || !out.fresh;
-      current = new WireConnection(info.over(out.facts, midway), join.sink, join.counters);
+      current = plain.over(info.over(out.facts, midway));
       wire = current;
     }
     if (current != null) {

@@ -4,6 +4,7 @@ import dev.underspan.bridge.wire.Chunk;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.Direction;
+import dev.underspan.bridge.wire.WireConnection;
 import dev.underspan.bridge.wire.WireCounters;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -55,12 +56,16 @@ public final class TlsJoin {
     this.counters = counters;
   }
 
-  /** A connection whose first seen bytes sent may be TLS; null if they are not. */
-  public @Nullable TlsConnection begin(ConnectionInfo info, Chunk sent) {
+  /**
+   * A connection whose first seen bytes sent may be TLS; null if they are not.
+   *
+   * @param plain what reads the same connection in the clear
+   */
+  public @Nullable TlsConnection begin(ConnectionInfo info, WireConnection plain, Chunk sent) {
     return tap.isUsed()
             && sent.direction == Direction.SENT
             && TlsKey.begins(sent.data, 0, sent.length)
-        ? new TlsConnection(info, this)
+        ? new TlsConnection(info, plain, this)
         : null;
   }
 

@@ -81,7 +81,8 @@ enum KnownProtocol {
       if (opening.length() < MySqlSyntax.HEADER) {
         return Match.MAYBE;
       }
-      return opening.data()[3] == 1 ? Match.YES : Match.NO;
+      // In the clear, or behind a request for TLS.
+      return opening.data()[3] == 1 || opening.data()[3] == 2 ? Match.YES : Match.NO;
     }
 
     @Override

@@ -242,7 +242,9 @@ final class MySqlProtocol implements Protocol {
       command = false;
       target = null;
       if (!loggedIn) {
-        return sequence == 1 && length >= MySqlSyntax.SSL_REQUEST ? MAX_LOGIN : INVALID;
+        return (sequence == 1 || sequence == 2) && length >= MySqlSyntax.SSL_REQUEST
+            ? MAX_LOGIN
+            : INVALID;
       }
       if (sequence == 0) {
         if (length == 0) {

@@ -25,6 +25,9 @@ public final class TlsFacts {
   /** How long the handshake took from then on; 0 = not seen. */
   public volatile long handshakeNs;
 
+  /** Whether an earlier session went on; null = not seen. */
+  public volatile @Nullable Boolean resumed;
+
   /** The handshake failed. */
   public volatile boolean failed;
 

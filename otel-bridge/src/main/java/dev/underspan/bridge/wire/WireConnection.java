@@ -21,6 +21,7 @@ public final class WireConnection {
 
   private final ConnectionInfo info;
   private final WireCounters counters;
+  private final Consumer<ClientCall> consumer;
   private final Calls sink;
   // Sent chunks too short to tell the protocol.
   private final List<Chunk> held = new ArrayList<>(0);
@@ -41,6 +42,7 @@ public final class WireConnection {
   public WireConnection(ConnectionInfo info, Consumer<ClientCall> sink, WireCounters counters) {
     this.info = info;
     this.counters = counters;
+    this.consumer = sink;
     this.sink = new Calls(info, sink, counters);
     if (info.joinedMidway()) {
       counters.midwayJoined.increment();
@@ -49,6 +51,14 @@ public final class WireConnection {
       counters.serverSide.increment();
       done = true;
     }
+  }
+
+  /** What TLS protects on this connection: it begins where this one left off. */
+  public WireConnection over(ConnectionInfo secured) {
+    WireConnection inner = new WireConnection(secured, consumer, counters);
+    inner.greeting = greeting;
+    inner.greetingCut = greetingCut;
+    return inner;
   }
 
   /** Takes the next chunk in order of time. */
@@ -104,7 +114,6 @@ public final class WireConnection {
     done = true;
     protocol = null;
     held.clear();
-    greeting = NO_GREETING;
   }
 
   private void follow(Protocol.Verdict verdict) {
@@ -183,7 +192,6 @@ public final class WireConnection {
       counters.resynchronised.increment();
     }
     protocol = found;
-    greeting = NO_GREETING;
     List<Chunk> replay = List.copyOf(held);
     held.clear();
     for (Chunk h : replay) {

@@ -19,6 +19,9 @@ public final class WireCounters {
   /** Times an engine or socket of TLS was joined to the connection that carries its ciphertext. */
   public final LongAdder tlsJoined = new LongAdder();
 
+  /** Connections whose plaintext a native library of TLS showed. */
+  public final LongAdder tlsNative = new LongAdder();
+
   /** Engines and sockets of TLS given up: what they made was on no connection that is seen. */
   public final LongAdder tlsUnmatched = new LongAdder();
 
@@ -98,6 +101,8 @@ public final class WireCounters {
         + tlsConnections
         + ", tlsJoined="
         + tlsJoined
+        + ", tlsNative="
+        + tlsNative
         + ", tlsUnmatched="
         + tlsUnmatched
         + ", tlsMismatched="

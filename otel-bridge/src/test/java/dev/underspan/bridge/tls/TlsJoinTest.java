@@ -7,6 +7,7 @@ import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.TraceHead;
+import dev.underspan.bridge.wire.WireConnection;
 import dev.underspan.bridge.wire.WireCounters;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -195,7 +196,7 @@ class TlsJoinTest {
       chunk.data = Arrays.copyOf(bytes, chunk.length);
       chunk.head = span == 0 ? null : new TraceHead(1, 2, span, 1);
       if (connection == null) {
-        connection = join.begin(info, chunk);
+        connection = join.begin(info, new WireConnection(info, calls::add, counters), chunk);
       }
       if (connection != null) {
         connection.onEvent(chunk, end);

@@ -35,16 +35,42 @@ public final class LocalServer implements AutoCloseable {
 
   /** Redis, with nothing kept. */
   public static LocalServer redis() throws IOException, InterruptedException {
-    Path directory = Files.createTempDirectory("underspan-redis");
     int port = freePort();
+    return redis(port, List.of("--port", "" + port));
+  }
+
+  /** The same, by TLS only; the files are in PEM. */
+  public static LocalServer redis(Path certificate, Path key)
+      throws IOException, InterruptedException {
+    int port = freePort();
+    List<String> tls = new ArrayList<>(List.of("--port", "0", "--tls-port", "" + port));
+    tls.addAll(List.of("--tls-cert-file", "" + certificate, "--tls-key-file", "" + key));
+    tls.addAll(List.of("--tls-ca-cert-file", "" + certificate, "--tls-auth-clients", "no"));
+    return redis(port, tls);
+  }
+
+  private static LocalServer redis(int port, List<String> listeners)
+      throws IOException, InterruptedException {
+    Path directory = Files.createTempDirectory("underspan-redis");
     List<String> command = new ArrayList<>(List.of(find("redis-server")));
-    command.addAll(List.of("--port", "" + port, "--bind", "127.0.0.1", "--save", ""));
+    command.addAll(listeners);
+    command.addAll(List.of("--bind", "127.0.0.1", "--save", ""));
     command.addAll(List.of("--dir", directory.toString(), "--appendonly", "no"));
     return start(directory, command, LOOPBACK, port);
   }
 
   /** MariaDB, whose root has no password. */
   public static LocalServer mariaDb() throws IOException, InterruptedException {
+    return mariaDb(List.of());
+  }
+
+  /** The same, which can also talk by TLS; the files are in PEM. */
+  public static LocalServer mariaDb(Path certificate, Path key)
+      throws IOException, InterruptedException {
+    return mariaDb(List.of("--ssl-cert=" + certificate, "--ssl-key=" + key));
+  }
+
+  private static LocalServer mariaDb(List<String> more) throws IOException, InterruptedException {
     String server = find("mariadbd");
     String install = find("mariadb-install-db");
     Path directory = Files.createTempDirectory("underspan-mariadb");
@@ -61,6 +87,7 @@ public final class LocalServer implements AutoCloseable {
     command.addAll(List.of("--socket=" + directory.resolve("s"), "--skip-name-resolve"));
     command.addAll(List.of("--innodb-buffer-pool-size=16M", "--max-allowed-packet=64M"));
     command.add("--innodb-flush-log-at-trx-commit=0");
+    command.addAll(more);
     command.addAll(asRoot());
     return start(directory, command, LOOPBACK, port);
   }
@@ -79,6 +106,46 @@ public final class LocalServer implements AutoCloseable {
     command.addAll(List.of("--address=/shop.test/127.0.0.1", "--local=/none.test/"));
     command.addAll(List.of("--log-facility=-", "--user=", "--dns-forward-max=1000"));
     return start(directory, command, address, 53);
+  }
+
+  /** nginx by TLS, which answers all with 200; the files are in PEM. */
+  public static LocalServer nginx(Path certificate, Path key)
+      throws IOException, InterruptedException {
+    String server = find("nginx");
+    Path directory = Files.createTempDirectory("underspan-nginx");
+    int port = freePort();
+    Path configuration = directory.resolve("nginx.conf");
+    Files.writeString(
+        configuration,
+        """
+        daemon off;
+        master_process off;
+        pid DIR/pid;
+        error_log DIR/errors;
+        events {}
+        http {
+          access_log off;
+          client_body_temp_path DIR/body;
+          proxy_temp_path DIR/proxy;
+          fastcgi_temp_path DIR/fastcgi;
+          uwsgi_temp_path DIR/uwsgi;
+          scgi_temp_path DIR/scgi;
+          server {
+            listen 127.0.0.1:PORT ssl http2;
+            ssl_certificate CERTIFICATE;
+            ssl_certificate_key KEY;
+            location / {
+              return 200 "answer";
+            }
+          }
+        }
+        """
+            .replace("DIR", directory.toString())
+            .replace("PORT", "" + port)
+            .replace("CERTIFICATE", certificate.toString())
+            .replace("KEY", key.toString()));
+    List<String> command = List.of(server, "-p", "" + directory, "-c", "" + configuration);
+    return start(directory, command, LOOPBACK, port);
   }
 
   /** MariaDB does not run as root unless told to. */

@@ -1,0 +1,170 @@
+package dev.underspan.host;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Libraries of TLS that this process has mapped, OpenSSL's and those with the same functions, found
+ * by these and not by their names. Probes are on them while they are mapped, in this process only.
+ *
+ * <p>The dynamic linker calls an empty function, for debuggers, when it has mapped or is about to
+ * unmap libraries; a probe there counts, so that nobody has to look at the mappings again and
+ * again.
+ */
+public final class TlsLibraries implements AutoCloseable {
+  private static final String READ = "SSL_read";
+  private static final String WRITE = "SSL_write";
+  private static final String FREE = "SSL_free";
+  private static final Map<String, String> PROGRAMS =
+      Map.of(
+          READ,
+          "on_tls_read",
+          WRITE,
+          "on_tls_write",
+          READ + "_ex",
+          "on_tls_read_ex",
+          WRITE + "_ex",
+          "on_tls_write_ex",
+          FREE,
+          "on_tls_free");
+
+  /** An entry of /proc/self/auxv: where the dynamic linker is. */
+  private static final long AT_BASE = 7;
+
+  private static final String MAPPED = "_dl_debug_state";
+
+  private final LightSkeleton skeleton;
+
+  /** By file; those that are of no interest, or cannot be had, without descriptors. */
+  private final Map<String, Library> known = new HashMap<>();
+
+  private int linker = -1;
+
+  private record Library(String name, List<Integer> probes) {}
+
+  TlsLibraries(LightSkeleton skeleton) {
+    this.skeleton = skeleton;
+  }
+
+  /** From now on it is counted when libraries come and go. */
+  synchronized void watch() throws ProbeException {
+    try {
+      long base = linkerBase();
+      for (Mapping mapping : Mapping.executable()) {
+        // What can be executed is not the first part of the file.
+        if (base != 0 && mapping.start() - mapping.offset() == base) {
+          Path path = mapping.openable();
+          Long place = ElfFile.read(path).functions(Set.of(MAPPED)).get(MAPPED);
+          if (place == null) {
+            throw ProbeException.of("the dynamic linker " + path + " has no " + MAPPED);
+          }
+          linker = skeleton.openUprobe("on_libraries", path, place, false);
+          return;
+        }
+      }
+      throw ProbeException.of("this process has no dynamic linker");
+    } catch (IOException | RuntimeException e) {
+      throw ProbeException.of("the dynamic linker cannot be read: " + e);
+    }
+  }
+
+  private static long linkerBase() throws IOException {
+    ByteBuffer entries =
+        ByteBuffer.wrap(Files.readAllBytes(Path.of("/proc/self/auxv")))
+            .order(ByteOrder.nativeOrder());
+    while (entries.remaining() >= 16) {
+      long type = entries.getLong();
+      long value = entries.getLong();
+      if (type == AT_BASE) {
+        return value;
+      }
+    }
+    return 0;
+  }
+
+  /**
+   * Attaches to libraries that are new, and lets go of those that are gone.
+   *
+   * @return what has changed, a line each
+   */
+  public synchronized List<String> refresh() {
+    List<String> news = new ArrayList<>();
+    try {
+      Set<String> here = new HashSet<>();
+      for (Mapping mapping : Mapping.executable()) {
+        here.add(mapping.file());
+        if (!known.containsKey(mapping.file())) {
+          known.put(mapping.file(), attach(mapping, news));
+        }
+      }
+      known
+          .entrySet()
+          .removeIf(
+              entry -> {
+                boolean gone = !here.contains(entry.getKey());
+                Library library = entry.getValue();
+                if (gone && !library.probes.isEmpty()) {
+                  close(library);
+                  news.add("gone: " + library.name);
+                }
+                return gone;
+              });
+    } catch (IOException | RuntimeException e) {
+      news.add("which libraries are there cannot be told: " + e);
+    }
+    return news;
+  }
+
+  private Library attach(Mapping mapping, List<String> news) {
+    Library library = new Library(mapping.name(), new ArrayList<>());
+    try {
+      Path path = mapping.openable();
+      Map<String, Long> functions = ElfFile.read(path).functions(PROGRAMS.keySet());
+      if (!functions.containsKey(READ) || !functions.containsKey(WRITE)) {
+        return library;
+      }
+      for (Map.Entry<String, Long> function : functions.entrySet()) {
+        if (!function.getKey().equals(FREE)) {
+          // Before its beginning: of a call without an end everything would seem to be part.
+          library.probes.add(
+              0, skeleton.openUprobe("on_tls_return", path, function.getValue(), true));
+        }
+        String program = PROGRAMS.get(function.getKey());
+        if (program != null) {
+          library.probes.add(0, skeleton.openUprobe(program, path, function.getValue(), false));
+        }
+      }
+      news.add(library.name);
+    } catch (ProbeException e) {
+      close(library);
+      news.add(library.name + " cannot be looked into: " + e.getMessage());
+    } catch (IOException | RuntimeException e) {
+      // No file of code after all, or nobody may read it: then it is as if it had no TLS.
+      close(library);
+    }
+    return library;
+  }
+
+  private static void close(Library library) {
+    library.probes.forEach(Native::close);
+    library.probes.clear();
+  }
+
+  /** Lets go of all. */
+  @Override
+  public synchronized void close() {
+    Native.close(linker);
+    linker = -1;
+    known.values().forEach(TlsLibraries::close);
+    known.clear();
+  }
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* Plaintext of TLS libraries in native code: uprobes on SSL_read and SSL_write of this process.
+ * Which connection it is on is told by the thread: what a socket moves while a thread is in such a
+ * call is that session's ciphertext. A read that is served from what came before is on the
+ * connection that the session used last.
+ */
+#include "maps.h"
+
+/* Of a session, by the address of its SSL. */
+struct tls_session {
+	__u64 cookie;
+	__u32 role;
+	__u32 rtt_us;
+	__u32 retransmits;
+	__u32 wide; /* as in struct connection, of its plaintext */
+	__u32 used; /* 1: something was sent */
+	__u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct tls_session);
+} tls_sessions SEC(".maps");
+
+struct wire_record_widest {
+	struct socket_event event;
+	__u8 payload[PAYLOAD_WIDE];
+};
+
+static __always_inline int enter_tls(struct pt_regs *regs, __u16 type, __u64 moved)
+{
+	struct thread_ref *ref = thread_ref_of(bpf_get_current_task_btf());
+	__u64 frame = PT_REGS_SP(regs);
+	struct tls_call *call;
+
+	if (!ref) {
+		__u32 index;
+
+		enrol_thread(bpf_get_current_task_btf(), false, KIND_CPU, &index);
+		ref = thread_ref_of(bpf_get_current_task_btf());
+	}
+	if (!ref || ref->agent)
+		return 0;
+	call = &ref->tls;
+	/* Within such a call: TLS in TLS, of which the outermost has the plaintext. */
+	if (call->stream && frame < call->frame)
+		return 0;
+	__builtin_memset(call, 0, sizeof(*call));
+	call->frame = frame;
+	call->buffer = PT_REGS_PARM2(regs);
+	call->moved = moved;
+	call->type = type;
+	call->stream = PT_REGS_PARM1(regs);
+	return 0;
+}
+
+/* Those that return how many bytes they moved. */
+SEC("uprobe")
+int on_tls_write(struct pt_regs *regs)
+{
+	return enter_tls(regs, EVENT_PLAIN_SENT, 0);
+}
+
+SEC("uprobe")
+int on_tls_read(struct pt_regs *regs)
+{
+	return enter_tls(regs, EVENT_PLAIN_RECEIVED, 0);
+}
+
+/* Those that return 1 and store the number. */
+SEC("uprobe")
+int on_tls_write_ex(struct pt_regs *regs)
+{
+	return enter_tls(regs, EVENT_PLAIN_SENT, PT_REGS_PARM4(regs));
+}
+
+SEC("uprobe")
+int on_tls_read_ex(struct pt_regs *regs)
+{
+	return enter_tls(regs, EVENT_PLAIN_RECEIVED, PT_REGS_PARM4(regs));
+}
+
+static __always_inline void fill_plain(struct socket_event *event, const struct tls_call *call,
+				       const struct tls_session *session, __u32 total, __u64 now,
+				       struct slot *slot, __u32 index)
+{
+	__builtin_memset(event, 0, sizeof(*event));
+	event->header.type = call->type;
+	event->header.tid = (__u32)bpf_get_current_pid_tgid();
+	event->header.ns = now;
+	event->cookie = session->cookie;
+	event->endpoint.role = session->role;
+	event->begin_ns = call->cookie ? call->begin_ns : 0;
+	event->rtt_us = session->rtt_us;
+	event->retransmits = session->retransmits;
+	event->total = total;
+	if (slot) {
+		event->thread = logical_thread(slot, index);
+		event->head = slot->head;
+		copy_account(event->ns, slot, now);
+	}
+}
+
+/* Where the session of a call that moved bytes is: on the connection that this call used, or, when
+ * it read without one, on the one before.
+ */
+static __always_inline struct tls_session *session_of(const struct tls_call *call)
+{
+	__u64 key = call->stream;
+	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
+
+	if (!call->cookie)
+		return call->type == EVENT_PLAIN_RECEIVED ? session : NULL;
+	if (!session || session->cookie != call->cookie) {
+		struct tls_session fresh = {.cookie = call->cookie, .role = call->role};
+
+		if (bpf_map_update_elem(&tls_sessions, &key, &fresh, BPF_ANY)) {
+			COUNT(tls_untracked);
+			return NULL;
+		}
+		session = bpf_map_lookup_elem(&tls_sessions, &key);
+		if (!session)
+			return NULL;
+	}
+	session->rtt_us = call->rtt_us;
+	session->retransmits = call->retransmits;
+	return session;
+}
+
+SEC("uretprobe")
+int on_tls_return(struct pt_regs *regs)
+{
+	struct thread_ref *ref = thread_ref_of(bpf_get_current_task_btf());
+	__s32 result = PT_REGS_RC(regs);
+	__u64 moved = result, now;
+	struct tls_session *session;
+	struct tls_call call;
+	struct slot *slot;
+	struct user_buffers buffers = {};
+	__u32 total, index;
+
+	/* Back from the call, or only from one within it? The return address may be taken off the
+	 * stack by now.
+	 */
+	if (!ref || !ref->tls.stream || PT_REGS_SP(regs) < ref->tls.frame)
+		return 0;
+	call = ref->tls;
+	ref->tls.stream = 0;
+	if (result <= 0)
+		return 0;
+	if (call.moved && bpf_probe_read_user(&moved, sizeof(moved), (const void *)call.moved)) {
+		COUNT(payload_unreadable);
+		return 0;
+	}
+	if (!moved || moved >> 31)
+		return 0;
+	total = moved;
+	session = session_of(&call);
+	if (!session)
+		return 0;
+	slot = enrol_thread(bpf_get_current_task_btf(), false, KIND_CPU, &index);
+	now = bpf_ktime_get_ns();
+	buffers.base = (const void *)call.buffer;
+	if (call.type == EVENT_PLAIN_SENT && !session->used) {
+		session->used = 1;
+		session->wide = begins_http2(&buffers, total);
+	}
+	COUNT(events_seen);
+
+#define EMIT_PLAIN(record_type, size_class)                                                        \
+	do {                                                                                       \
+		struct record_type *record =                                                       \
+		    bpf_ringbuf_reserve(&events, sizeof(struct record_type), 0);                   \
+		if (!record) {                                                                     \
+			COUNT(ring_full);                                                          \
+			return 0;                                                                  \
+		}                                                                                  \
+		fill_plain(&record->event, &call, session, total, now, slot, index);               \
+		fill_payload(&record->event, record->payload, size_class, buffers.base, total);    \
+		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                      \
+	} while (0)
+
+	if (total <= PAYLOAD_SMALL)
+		EMIT_PLAIN(wire_record_small, PAYLOAD_SMALL);
+	else if (total <= PAYLOAD_MEDIUM)
+		EMIT_PLAIN(wire_record_medium, PAYLOAD_MEDIUM);
+	else if (total <= PAYLOAD_LARGE || !session->wide)
+		EMIT_PLAIN(wire_record_large, PAYLOAD_LARGE);
+	else
+		EMIT_PLAIN(wire_record_widest, PAYLOAD_WIDE);
+	return 0;
+}
+
+/* The address may be another session's from now on. */
+SEC("uprobe")
+int on_tls_free(struct pt_regs *regs)
+{
+	__u64 key = PT_REGS_PARM1(regs);
+
+	bpf_map_delete_elem(&tls_sessions, &key);
+	return 0;
+}
+
+/* The dynamic linker tells debuggers that libraries were mapped, or are about to go. */
+SEC("uprobe")
+int on_libraries(struct pt_regs *regs)
+{
+	__sync_fetch_and_add(&globals.libraries, 1);
+	return 0;
+}
