@@ -34,6 +34,8 @@ final class Http2Protocol implements Protocol {
   // Of those opened by the client; 0 = none seen.
   private int highest;
   private boolean sure;
+  // Whether requests name their spans.
+  private boolean announcing;
   // When to look again for ends that may have gone by unseen.
   private long checkNs = Long.MAX_VALUE;
   private Verdict verdict = Verdict.CONTINUE;
@@ -166,6 +168,7 @@ final class Http2Protocol implements Protocol {
       }
       described = true;
       request = fields;
+      announcing |= fields.injected != null;
       grpc |= fields.grpc;
       body(requestBody, fields);
     }
@@ -219,6 +222,9 @@ final class Http2Protocol implements Protocol {
 
     void emit(long endNs, @Nullable String failure, boolean complete) {
       sure = true;
+      if (announcing && request.unknown && request.injected == null) {
+        forgetParent(); // its header is among what was not seen; maybe somebody else wrote for it
+      }
       String error = failure;
       if (error == null && grpcStatus > 0) {
         error = GrpcSyntax.status(grpcStatus);

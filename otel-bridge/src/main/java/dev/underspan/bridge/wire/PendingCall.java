@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 /** The protocol independent part of a call in flight. */
 class PendingCall {
   private final long startNs;
-  private final @Nullable TraceHead parent;
+  private @Nullable TraceHead parent;
   private final @Nullable Object accountBegin;
   private final int rttBegin;
   private final int retransmitsBegin;
@@ -46,6 +46,11 @@ class PendingCall {
     rttEnd = other.rttEnd;
     retransmitsEnd = other.retransmitsEnd;
     answered = other.answered;
+  }
+
+  /** It may be another's: what the sending thread's span was says nothing. */
+  final void forgetParent() {
+    parent = null;
   }
 
   final void sent(Chunk chunk, long bytes) {

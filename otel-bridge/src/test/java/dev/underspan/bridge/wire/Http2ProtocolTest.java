@@ -438,6 +438,25 @@ class Http2ProtocolTest {
     assertThat(feed.counters.parseErrors.sum()).isZero();
   }
 
+  /** Where requests name their spans, one whose name was not seen may be anybody's. */
+  @Test
+  void parentsWhereHeadersAreNotKnown() {
+    String named = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    byte[] cut =
+        headers(5, true, hex("8286"), plain("cookie", "c".repeat(300)), add("traceparent", named));
+    Feed feed = begun().capture(120, 16).out(get(1, "/1")).in(ok(1, "x"));
+    feed.out(cut).in(ok(5, "x"));
+    assertThat(feed.calls.get(1).parent()).as("nobody names any here").isNotNull();
+
+    feed = begun().capture(150, 16);
+    feed.out(headers(3, true, hex("8286"), plain(":path", "/3"), add("traceparent", named)));
+    feed.in(ok(3, "x")).out(cut).in(ok(5, "x"));
+    assertThat(feed.calls.get(0).parent()).isNotNull();
+    assertThat(feed.calls.get(0).details().injected()).isNotNull();
+    assertThat(feed.calls.get(1).details().injected()).isNull();
+    assertThat(feed.calls.get(1).parent()).isNull();
+  }
+
   @Test
   void joinedMidway() {
     Feed feed =
