@@ -1,5 +1,7 @@
 package dev.underspan.abi;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
@@ -10,6 +12,10 @@ import java.nio.ByteOrder;
  * valid only until the reader moves on. Times are CLOCK_MONOTONIC nanoseconds.
  */
 public final class SocketEvent {
+  private static final VarHandle LONG =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
+  private static final int BY_WORDS = 512;
+
   private ByteBuffer buffer = ByteBuffer.allocate(0);
   private int base;
 
@@ -103,7 +109,20 @@ public final class SocketEvent {
 
   /** Copies the captured payload. */
   public void payload(byte[] into) {
-    buffer.get(base + Layout.SocketEvent.SIZE, into, 0, captured());
+    int length = captured();
+    int from = base + Layout.SocketEvent.SIZE;
+    int at = 0;
+    // A bulk copy out of memory that is not Java's costs more than this, up to some hundred bytes.
+    for (int end = Math.min(length, BY_WORDS) - Long.BYTES; at <= end; at += Long.BYTES) {
+      LONG.set(into, at, buffer.getLong(from + at));
+    }
+    if (length > BY_WORDS) {
+      buffer.get(from + at, into, at, length - at);
+    } else {
+      for (; at < length; at++) {
+        into[at] = buffer.get(from + at);
+      }
+    }
   }
 
   /** The last bytes that the call moved, when the payload was cut; empty if not known. */
