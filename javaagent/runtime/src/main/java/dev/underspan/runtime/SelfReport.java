@@ -6,8 +6,10 @@ import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.enrich.ForeignSpans;
 import dev.underspan.bridge.export.SelfCounter;
 import dev.underspan.bridge.span.SocketServers;
+import dev.underspan.bridge.wire.WireCounters;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongSupplier;
@@ -87,6 +89,18 @@ final class SelfReport {
     if (blocked != null) {
       count("underspan.blocked.not_taken", "{stack}", null, blocked::notTaken);
     }
+  }
+
+  /** What the readers of wire protocols did and could not do. */
+  void addWire(WireCounters wire) {
+    wire.byName()
+        .forEach(
+            (name, counter) ->
+                count(
+                    "underspan.wire",
+                    "{occurrence}",
+                    name.replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT),
+                    counter::sum));
   }
 
   /** What was not told of servers that no advice knows. */

@@ -152,6 +152,7 @@ final class Startup {
     }
     report.addProcess(activities, runtime, blocked);
     report.addForeign(foreign, owners);
+    report.addWire(counters);
     telemetry.observe(report.counters(), AgentMain.VERSION);
     threads.daemon("watch", () -> watch(blocked, report)).start();
     UnderspanKafka.install(
@@ -168,8 +169,7 @@ final class Startup {
     Runtime.getRuntime()
         .addShutdownHook(
             threads.daemon(
-                "shutdown",
-                () -> stop(configuration, telemetry, kernel, drained, report, counters)));
+                "shutdown", () -> stop(configuration, telemetry, kernel, drained, report)));
     try {
       // "ready" is to mean all of it, the JDK's own classes included.
       Instrumenter.awaitReady();
@@ -275,8 +275,7 @@ final class Startup {
       Telemetry telemetry,
       @Nullable KernelSide kernel,
       CountDownLatch drained,
-      SelfReport report,
-      WireCounters counters) {
+      SelfReport report) {
     try {
       if (kernel != null) {
         kernel.stop();
@@ -285,9 +284,6 @@ final class Startup {
         }
       }
       report.tellAll(configuration.debug());
-      if (configuration.debug()) {
-        Log.info("wire: " + counters);
-      }
       telemetry.shutdown(SHUTDOWN_SECONDS, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -61,6 +61,14 @@ public final class SocketServers {
   /** Requests in progress on one connection; answers come in their order. */
   private static final class Connection {
     final ArrayDeque<Request> requests = new ArrayDeque<>(2);
+
+    synchronized boolean add(Request request) {
+      return requests.size() < MAX_REQUESTS && requests.add(request);
+    }
+
+    synchronized boolean isIdle() {
+      return requests.isEmpty();
+    }
   }
 
   private static final class Request {
@@ -158,11 +166,27 @@ public final class SocketServers {
 
   private boolean register(long cookie, Request request) {
     if (connections.size() >= MAX_CONNECTIONS && !connections.containsKey(cookie)) {
-      return false;
+      forgetIdle();
+      if (connections.size() >= MAX_CONNECTIONS) {
+        return false;
+      }
     }
-    Connection connection = connections.computeIfAbsent(cookie, k -> new Connection());
-    synchronized (connection) {
-      return connection.requests.size() < MAX_REQUESTS && connection.requests.add(request);
+    boolean[] added = new boolean[1];
+    connections.compute(
+        cookie,
+        (key, known) -> {
+          Connection connection = known == null ? new Connection() : known;
+          added[0] = connection.add(request);
+          return connection;
+        });
+    return added[0];
+  }
+
+  /** Without a request in progress nothing is known of a connection; its end may have been lost. */
+  private void forgetIdle() {
+    for (Long cookie : connections.keySet()) {
+      connections.computeIfPresent(
+          cookie, (key, connection) -> connection.isIdle() ? null : connection);
     }
   }
 

@@ -1,6 +1,9 @@
 package dev.underspan.bridge.wire;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.Collectors;
 
 /** What the wire readers could not do, or did with a guess. Shared by any number of connections. */
 public final class WireCounters {
@@ -88,58 +91,42 @@ public final class WireCounters {
   /** Creates counters at zero. */
   public WireCounters() {}
 
+  /** All of them by name, in a fixed order. */
+  public Map<String, LongAdder> byName() {
+    Map<String, LongAdder> named = new LinkedHashMap<>();
+    named.put("calls", calls);
+    named.put("unknownProtocol", unknownProtocol);
+    named.put("abandoned", abandoned);
+    named.put("tlsConnections", tlsConnections);
+    named.put("tlsJoined", tlsJoined);
+    named.put("tlsNative", tlsNative);
+    named.put("tlsUnmatched", tlsUnmatched);
+    named.put("tlsMismatched", tlsMismatched);
+    named.put("tlsUntimed", tlsUntimed);
+    named.put("tlsDropped", tlsDropped);
+    named.put("compressedConnections", compressedConnections);
+    named.put("upgraded", upgraded);
+    named.put("serverSide", serverSide);
+    named.put("midwayJoined", midwayJoined);
+    named.put("truncatedMessages", truncatedMessages);
+    named.put("resynchronised", resynchronised);
+    named.put("callsDropped", callsDropped);
+    named.put("callsSkipped", callsSkipped);
+    named.put("unknownStatements", unknownStatements);
+    named.put("headerTablesLost", headerTablesLost);
+    named.put("headersUnknown", headersUnknown);
+    named.put("emptyPolls", emptyPolls);
+    named.put("unknownOutcomes", unknownOutcomes);
+    named.put("unknownVersions", unknownVersions);
+    named.put("parseErrors", parseErrors);
+    return named;
+  }
+
   /** By name, for people. */
   @Override
   public String toString() {
-    return "calls="
-        + calls
-        + ", unknownProtocol="
-        + unknownProtocol
-        + ", abandoned="
-        + abandoned
-        + ", tlsConnections="
-        + tlsConnections
-        + ", tlsJoined="
-        + tlsJoined
-        + ", tlsNative="
-        + tlsNative
-        + ", tlsUnmatched="
-        + tlsUnmatched
-        + ", tlsMismatched="
-        + tlsMismatched
-        + ", tlsUntimed="
-        + tlsUntimed
-        + ", tlsDropped="
-        + tlsDropped
-        + ", compressedConnections="
-        + compressedConnections
-        + ", upgraded="
-        + upgraded
-        + ", serverSide="
-        + serverSide
-        + ", midwayJoined="
-        + midwayJoined
-        + ", truncatedMessages="
-        + truncatedMessages
-        + ", resynchronised="
-        + resynchronised
-        + ", callsDropped="
-        + callsDropped
-        + ", callsSkipped="
-        + callsSkipped
-        + ", unknownStatements="
-        + unknownStatements
-        + ", headerTablesLost="
-        + headerTablesLost
-        + ", headersUnknown="
-        + headersUnknown
-        + ", emptyPolls="
-        + emptyPolls
-        + ", unknownOutcomes="
-        + unknownOutcomes
-        + ", unknownVersions="
-        + unknownVersions
-        + ", parseErrors="
-        + parseErrors;
+    return byName().entrySet().stream()
+        .map(counter -> counter.getKey() + "=" + counter.getValue())
+        .collect(Collectors.joining(", "));
   }
 }

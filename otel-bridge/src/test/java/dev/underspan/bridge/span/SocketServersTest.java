@@ -21,7 +21,6 @@ import org.junit.jupiter.api.Test;
 class SocketServersTest {
   private static final int PORT = 8080;
   private static final int CLIENT_PORT = 54321;
-  private static final long COOKIE = 7;
   private static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
   private static final String HEADERS =
       String.join(
@@ -39,6 +38,7 @@ class SocketServersTest {
   private final ServerSpans spans =
       new ServerSpans(sdk.tracer, sdk.propagator, activities, new AcceptTimes(), new EpochClock());
   private final SocketServers servers = new SocketServers(spans, activities, new WireCounters());
+  private long cookie = 7;
   private long number;
 
   /** The calling thread reads a request; its account is what it has spent on a processor. */
@@ -50,7 +50,7 @@ class SocketServersTest {
     int at = Layout.Slot.REQUEST;
     number++;
     kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(0));
-    kernel.memory.putLong(at + Layout.ServerRequest.COOKIE, COOKIE);
+    kernel.memory.putLong(at + Layout.ServerRequest.COOKIE, cookie);
     kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, number);
     kernel.memory.putLong(at + Layout.ServerRequest.ARRIVAL_NS, now - 5000);
     kernel.memory.putLong(at + Layout.ServerRequest.READ_NS, now);
@@ -71,7 +71,7 @@ class SocketServersTest {
     chunk.length = chunk.data.length;
     chunk.totalLength = chunk.length;
     servers.onSent(
-        COOKIE, chunk, new ClientSpans.Account(atNs, Sdk.account(Layout.KIND_CPU, cpu), thread));
+        cookie, chunk, new ClientSpans.Account(atNs, Sdk.account(Layout.KIND_CPU, cpu), thread));
   }
 
   private long here() {
@@ -83,7 +83,7 @@ class SocketServersTest {
     long read = read("/a?b=c");
     Activity activity = requireNonNull(activities.current());
     assertThat(kernel.head(0)).contains("4bf92f3577b34da6a3ce929d0e0e4736");
-    assertThat(servers.isOpen(COOKIE)).isTrue();
+    assertThat(servers.isOpen(cookie)).isTrue();
     sent(OK, read + 700, here(), 1700);
     SpanData span = sdk.only();
     assertThat(span.getParentSpanId()).isEqualTo("00f067aa0ba902b7");
@@ -171,12 +171,12 @@ class SocketServersTest {
   @Test
   void notAnswered() {
     long read = read("/a");
-    servers.onClosed(COOKIE, read + 900);
+    servers.onClosed(cookie, read + 900);
     SpanData span = sdk.only();
     assertThat(span.getStatus().getStatusCode()).isEqualTo(StatusCode.ERROR);
     assertThat(Sdk.get(span, "error.type")).isEqualTo("connection_closed");
     assertThat(Sdk.duration(span)).isEqualTo(5900);
-    assertThat(servers.isOpen(COOKIE)).isFalse();
+    assertThat(servers.isOpen(cookie)).isFalse();
   }
 
   /** Where the end of an answer was missed, it was before the next one's begin. */
@@ -189,6 +189,19 @@ class SocketServersTest {
     sent(OK, second + 400, here(), 1400);
     List<SpanData> told = sdk.exporter.getFinishedSpanItems();
     assertThat(told).extracting(Sdk::duration).containsExactly(5100L, 5400L);
+  }
+
+  /** Ends of connections may be lost with other events. */
+  @Test
+  void connectionsWithoutEnd() {
+    for (cookie = 100; cookie < 20_100; cookie++) {
+      long read = read("/a");
+      sent(OK, read + 100, here(), 1100);
+    }
+    assertThat(servers.dropped()).isZero();
+    assertThat(servers.isOpen(100)).isFalse();
+    assertThat(servers.isOpen(20_099)).isTrue();
+    assertThat(sdk.exporter.getFinishedSpanItems()).hasSize(20_000);
   }
 
   @Test
