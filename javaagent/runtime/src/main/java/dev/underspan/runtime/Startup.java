@@ -169,7 +169,8 @@ final class Startup {
     Runtime.getRuntime()
         .addShutdownHook(
             threads.daemon(
-                "shutdown", () -> stop(configuration, telemetry, kernel, drained, report)));
+                "shutdown",
+                () -> stop(configuration, telemetry, kernel, drained, report, counters)));
     try {
       // "ready" is to mean all of it, the JDK's own classes included.
       Instrumenter.awaitReady();
@@ -275,7 +276,8 @@ final class Startup {
       Telemetry telemetry,
       @Nullable KernelSide kernel,
       CountDownLatch drained,
-      SelfReport report) {
+      SelfReport report,
+      WireCounters counters) {
     try {
       if (kernel != null) {
         kernel.stop();
@@ -284,6 +286,9 @@ final class Startup {
         }
       }
       report.tellAll(configuration.debug());
+      if (configuration.debug()) {
+        Log.info("wire: " + counters);
+      }
       telemetry.shutdown(SHUTDOWN_SECONDS, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
