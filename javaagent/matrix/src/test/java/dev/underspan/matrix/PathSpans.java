@@ -89,6 +89,23 @@ final class PathSpans {
     return answer;
   }
 
+  /** Each request to the path asks for /inner/N and then for /last/N; nothing else is told. */
+  static void assertTwoCallsEach(AppUnderAgent app, TraceStore store, String path)
+      throws Exception {
+    assertThat(app.level()).contains("level kernel: ledger and sockets");
+    send(app, path, REQUESTS, null);
+    List<Span> received = await(store, 5 * REQUESTS);
+    Map<String, Span> spans = byPath(received);
+    for (int n = 0; n < REQUESTS; n++) {
+      Span root = root(spans, path + n);
+      assertCall(spans, root, "/inner/" + n);
+      assertCall(spans, root, "/last/" + n);
+    }
+    assertThat(spans).isEmpty();
+    assertThat(received).hasSize(5 * REQUESTS);
+    assertQuiet(app);
+  }
+
   static Span root(Map<String, Span> spans, String path) {
     Span root = spans.remove("SERVER " + path);
     assertThat(root).as(path).isNotNull();

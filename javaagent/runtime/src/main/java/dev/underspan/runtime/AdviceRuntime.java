@@ -8,14 +8,13 @@ import dev.underspan.bridge.span.InjectedSpans;
 import dev.underspan.bridge.span.RequestInfo;
 import dev.underspan.bridge.span.ServerSpans;
 import dev.underspan.bridge.span.SocketServers;
+import dev.underspan.bridge.span.TraceHeaders;
 import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.SpanId;
 import io.opentelemetry.context.Context;
 import io.opentelemetry.context.propagation.TextMapPropagator;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
@@ -205,15 +204,7 @@ final class AdviceRuntime implements UnderspanRuntime {
                       own.getTraceState())));
       injected.put(id, parent);
     }
-    List<String> headers = new ArrayList<>(4);
-    propagator.inject(
-        context,
-        headers,
-        (list, name, value) -> {
-          list.add(name);
-          list.add(value);
-        });
-    return headers.toArray(new String[0]);
+    return TraceHeaders.of(propagator, context);
   }
 
   @Override

@@ -23,6 +23,7 @@ import dev.underspan.bridge.wire.WireCounters;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Takes each socket event to its connection's parser. One thread at a time. */
@@ -53,6 +54,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private final @Nullable SocketServers servers;
   private final DnsLookups lookups;
   private final ServerTls serverTls = new ServerTls();
+  private final Function<SocketEvent, Chunk> reading = this::fill;
 
   private static final class Watched {
     final ConnectionInfo info;
@@ -144,7 +146,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
     if (event.role() == Layout.ROLE_SERVER || isServed(event)) {
       if (event.type() <= Layout.EVENT_CLOSED) {
-        serverTls.onEvent(event, this::fill);
+        serverTls.onEvent(event, reading);
         serve(event);
       }
       return;
@@ -209,8 +211,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     if (event.type() == Layout.EVENT_CLOSED) {
       told.onClosed(event.cookie(), event.ns());
     } else if (event.type() == Layout.EVENT_SENT) {
-      Chunk bytes = fill(event);
-      told.onSent(event.cookie(), bytes, account(event));
+      told.onSent(event.cookie(), fill(event));
     }
   }
 
@@ -286,13 +287,9 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     if (servers != null) {
       chunk.head = servers.stillOpen(chunk.head, event.thread(), event.ns());
     }
-    chunk.account = account(event);
-    return chunk;
-  }
-
-  private static ClientSpans.Account account(SocketEvent event) {
     long[] ns = new long[Ledger.KINDS];
     event.account(ns);
-    return new ClientSpans.Account(event.ns(), ns, event.hasHead() ? event.thread() : 0);
+    chunk.account = new ClientSpans.Account(event.ns(), ns, event.hasHead() ? event.thread() : 0);
+    return chunk;
   }
 }

@@ -13,8 +13,6 @@ import io.opentelemetry.context.Context;
 import io.opentelemetry.context.propagation.TextMapPropagator;
 import io.opentelemetry.sdk.trace.ReadableSpan;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,20 +52,7 @@ public final class ProducerSpans {
 
     /** Names and values, alternating, of the headers that name it; null if others stay. */
     public String @Nullable [] headers() {
-      if (named) {
-        return null;
-      }
-      List<String> headers = new ArrayList<>(4);
-      propagator.inject(
-          activity().context(),
-          headers,
-          (list, name, value) -> {
-            if (list != null) {
-              list.add(name);
-              list.add(value);
-            }
-          });
-      return headers.toArray(new String[0]);
+      return named ? null : TraceHeaders.of(propagator, activity().context());
     }
 
     /** The thread that sends it has given it away, or failed. */

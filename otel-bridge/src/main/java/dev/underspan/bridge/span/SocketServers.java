@@ -205,11 +205,11 @@ public final class SocketServers {
   /**
    * The server has sent something.
    *
-   * @param account the sender's
+   * @param chunk with the sender's account, a {@link ClientSpans.Account}
    */
-  public void onSent(long cookie, Chunk chunk, ClientSpans.Account account) {
+  public void onSent(long cookie, Chunk chunk) {
     Connection connection = connections.get(cookie);
-    if (connection == null) {
+    if (connection == null || !(chunk.account instanceof ClientSpans.Account account)) {
       return;
     }
     synchronized (connection) {
@@ -243,11 +243,7 @@ public final class SocketServers {
     }
     synchronized (connection) {
       for (Request request : connection.requests) {
-        if (request.answer.isBegun()) {
-          end(request, request.lastSentNs);
-        } else {
-          end(request, atNs);
-        }
+        end(request, request.answer.isBegun() ? request.lastSentNs : atNs);
       }
       connection.requests.clear();
     }

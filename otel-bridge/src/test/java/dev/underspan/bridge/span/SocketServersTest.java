@@ -70,8 +70,8 @@ class SocketServersTest {
     chunk.data = text.getBytes(StandardCharsets.US_ASCII);
     chunk.length = chunk.data.length;
     chunk.totalLength = chunk.length;
-    servers.onSent(
-        cookie, chunk, new ClientSpans.Account(atNs, Sdk.account(Layout.KIND_CPU, cpu), thread));
+    chunk.account = new ClientSpans.Account(atNs, Sdk.account(Layout.KIND_CPU, cpu), thread);
+    servers.onSent(cookie, chunk);
   }
 
   private long here() {
