@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.management.JMException;
@@ -32,23 +34,31 @@ final class SafepointLog implements AutoCloseable {
             new String[] {String[].class.getName()});
   }
 
-  /**
-   * Nanoseconds of all stops between two moments of System.nanoTime(): from when a stop was asked
-   * for, and of that from when all threads stood still.
-   */
-  long[] stopped(long from, long to) throws IOException {
-    long[] sums = new long[2];
+  /** A stop, by System.nanoTime(): asked for, all threads standing still, told as over. */
+  record Stop(long asked, long still, long end) {
+    /** Of the time from {@code from} to {@code to}, how much it was asked for or going on. */
+    long within(long from, long to) {
+      return Math.max(0, Math.min(end, to) - Math.max(asked, from));
+    }
+
+    /** Of the time from {@code from} to {@code to}, how much all threads stood still. */
+    long stillWithin(long from, long to) {
+      return Math.max(0, Math.min(end, to) - Math.max(still, from));
+    }
+  }
+
+  List<Stop> stops() throws IOException {
+    List<Stop> stops = new ArrayList<>();
     for (String line : Files.readAllLines(file)) {
       Matcher stop = LINE.matcher(line);
       if (stop.matches()) {
         long end = Long.parseLong(stop.group(1));
-        for (int i = 0; i < 2; i++) {
-          long begin = end - Long.parseLong(stop.group(i == 0 ? 3 : 2));
-          sums[i] += Math.max(0, Math.min(end, to) - Math.max(begin, from));
-        }
+        stops.add(
+            new Stop(
+                end - Long.parseLong(stop.group(3)), end - Long.parseLong(stop.group(2)), end));
       }
     }
-    return sums;
+    return stops;
   }
 
   @Override
