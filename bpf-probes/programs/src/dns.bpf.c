@@ -67,18 +67,20 @@ static __always_inline int on_datagram(struct sock *sk, int result, __u16 type)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 id = bpf_get_current_pid_tgid(), now, begin_ns;
 	struct wire_record_medium *record;
+	struct served served;
+	__u64 now, begin_ns;
 	struct user_buffers buffers;
 	struct connection *conn;
 	struct thread_ref *ref;
 	struct slot *slot;
 	__u32 index;
+	void *ring;
 
-	if (result < DNS_HEADER || (__u32)(id >> 32) != globals.target_tgid)
+	if (result < DNS_HEADER || !find_served(task, &served))
 		return 0;
 	ref = thread_ref_of(task);
-	if (ref && ref->agent)
+	if (is_agents(&served, ref))
 		return 0;
 	find_buffers(task, &buffers);
 	if (user_syscall(regs) == NR_sendmmsg) {
@@ -91,30 +93,35 @@ static __always_inline int on_datagram(struct sock *sk, int result, __u16 type)
 		return 0;
 	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!conn) {
-		COUNT(connections_untracked);
+		COUNT(served.process, connections_untracked);
 		return 0;
 	}
+	note_user(conn, served.number);
 	conn->role = ROLE_DATAGRAM;
 	if (!conn->cookie)
 		conn->cookie = bpf_get_socket_cookie(sk);
-	slot = enrol_thread(task, false, KIND_CPU, &index);
+	slot = enrol_thread(&served, task, false, KIND_CPU, &index);
 	now = bpf_ktime_get_ns();
 	begin_ns = now;
 	if (type == EVENT_RECEIVED) {
 		begin_ns = conn->request_arrival_ns;
 		conn->request_arrival_ns = 0;
 	}
-	COUNT(events_seen);
-	record = bpf_ringbuf_reserve(&events, sizeof(*record), 0);
+	COUNT(served.process, events_seen);
+	ring = ring_of(served.number);
+	if (!ring)
+		return 0;
+	record = bpf_ringbuf_reserve(ring, sizeof(*record), 0);
 	if (!record) {
-		COUNT(ring_full);
+		COUNT(served.process, ring_full);
 		return 0;
 	}
-	fill_event(&record->event, sk, conn, type, result, now, (__u32)id, slot, index, begin_ns, 0,
+	fill_event(&record->event, sk, conn, type, result, now, task->pid, slot, index, begin_ns, 0,
 		   0);
 	if (!record->event.endpoint.remote_port && type == EVENT_SENT)
 		fill_destination(&record->event.endpoint, regs);
-	fill_payload(&record->event, record->payload, PAYLOAD_MEDIUM, buffers.base, result);
+	fill_payload(served.process, &record->event, record->payload, PAYLOAD_MEDIUM, buffers.base,
+		     result);
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	return 0;
 }

@@ -73,7 +73,7 @@ struct socket_event {
 	__u64 ns[LEDGER_KINDS]; /* the thread's account at header.ns */
 };
 
-/* What was lost or not seen, by the hop that lost it; in .bss, mapped by Java. */
+/* What was lost or not seen, by the hop that lost it; mapped by Java. */
 struct loss_counters {
 	__u64 ring_full;
 	__u64 slots_exhausted;
@@ -84,17 +84,24 @@ struct loss_counters {
 	__u64 tls_untracked; /* more sessions at once than can be kept */
 };
 
-struct globals {
-	__u32 target_tgid;
-	__u32 slot_cursor; /* first slot that was never used */
+/* What is a process's, in place 0 of its ledger. */
+struct process_state {
+	__u32 slot_cursor; /* how many slots were ever used */
+	/* Counts how often the process came to a set of programs: its slots are the present one's
+	 * if they say the same.
+	 */
+	__u32 admission;
+	__u32 whole; /* 1: each of its threads is enrolled, not only those that ask */
+	/* Where a JavaThread keeps the monitor it waits on, and the one it wants to enter; 0:
+	 * unknown. Written by Java.
+	 */
+	__u32 waiting_monitor;
+	__u32 pending_monitor;
+	__u32 reserved;
 	/* How long the JVM stood still up to a moment t: STOP_ON clear, this (ns); set, t less the
 	 * rest of it.
 	 */
 	__u64 stopped;
-	/* Where a JavaThread keeps the monitor it waits on, and the one it wants to enter; 0:
-	 * unknown. */
-	__u32 waiting_monitor;
-	__u32 pending_monitor;
 	__u64 libraries; /* how often the set of mapped libraries has changed */
 	struct loss_counters losses;
 };
@@ -103,11 +110,21 @@ struct globals {
 
 struct enrol_args {
 	__u32 agent; /* in: 1 for a thread of the agent itself */
-	__u32 waiting_monitor; /* in: see globals; 0 leaves what is there */
-	__u32 pending_monitor;
+	__u32 process; /* in: the number that its process has from now on; 0 leaves it */
 	__u32 slot; /* out */
-	__u32 tid; /* out: thread and process id as the kernel knows them */
-	__u32 tgid;
+	__u32 reserved;
+};
+
+enum admit_step {
+	ADMIT_BEGIN = 0, /* its threads may be enrolled from now on */
+	ADMIT_SWEEP = 1, /* they are: what is left of slots is free */
+};
+
+struct admit_args {
+	__u32 process; /* in: its number */
+	__u32 step; /* in: enum admit_step */
+	__u32 whole; /* in: see struct process_state */
+	__u32 slots; /* out: how many are taken */
 };
 
 #endif

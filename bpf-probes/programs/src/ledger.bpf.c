@@ -2,6 +2,7 @@
 /* The scheduler's side of the ledger: moves a thread's time between kinds. */
 #include "maps.h"
 
+#include "admit.bpf.c"
 #include "arch.h"
 #include "safepoint.bpf.c"
 
@@ -43,8 +44,11 @@ static __always_inline bool java_monitor(const struct slot *slot, __u32 field)
 }
 
 /* Java said it, or the JVM's own fields do; else it waits for the JVM itself. */
-static __always_inline __u32 futex_kind(const struct slot *slot, const struct pt_regs *regs)
+static __always_inline __u32 futex_kind(void *ledger, const struct slot *slot,
+					const struct pt_regs *regs)
 {
+	struct process_state *process;
+
 	switch (slot->head.wait_hint) {
 	case HINT_LOCK:
 		return KIND_LOCK;
@@ -57,19 +61,22 @@ static __always_inline __u32 futex_kind(const struct slot *slot, const struct pt
 	default:
 		break;
 	}
-	if (slot->identity.java_thread && globals.waiting_monitor) {
-		if (java_monitor(slot, globals.waiting_monitor))
+	if (!slot->identity.java_thread)
+		return KIND_LOCK;
+	process = process_at(ledger);
+	if (process && process->waiting_monitor) {
+		if (java_monitor(slot, process->waiting_monitor))
 			return KIND_WAIT;
 		/* With a timeout and for no monitor: Thread.sleep, where it is a native method. */
-		if (user_arg4(regs) && !java_monitor(slot, globals.pending_monitor))
+		if (user_arg4(regs) && !java_monitor(slot, process->pending_monitor))
 			return KIND_SLEEP;
 	}
 	return KIND_LOCK;
 }
 
 /* Why a task that is about to be switched out blocks: by its state and the system call it is in. */
-static __always_inline struct blocked blocked_in(struct task_struct *task, const struct slot *slot,
-						 unsigned int state)
+static __always_inline struct blocked blocked_in(void *ledger, struct task_struct *task,
+						 const struct slot *slot, unsigned int state)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	bool uninterruptible = state & TASK_UNINTERRUPTIBLE;
@@ -82,7 +89,7 @@ static __always_inline struct blocked blocked_in(struct task_struct *task, const
 	switch (user_syscall(regs)) {
 	case NR_futex:
 		if (!uninterruptible) { /* else it is a page fault's wait */
-			why.kind = futex_kind(slot, regs);
+			why.kind = futex_kind(ledger, slot, regs);
 			why.futex = 1;
 		}
 		break;
@@ -192,21 +199,21 @@ static __always_inline __u64 queued_after(struct task_struct *task, const struct
 	return throttled && throttled < elapsed ? elapsed - throttled : 0;
 }
 
-static __always_inline struct slot *ours(struct task_struct *task)
+static __always_inline struct slot *ours(struct task_struct *task, void **ledger)
 {
-	struct thread_ref *ref;
+	struct thread_ref *ref = thread_ref_of(task);
 
-	if ((__u32)task->tgid != globals.target_tgid)
+	if (!ref || !ref->slot)
 		return NULL;
-	ref = thread_ref_of(task);
-	return ref ? slot_of(ref) : NULL;
+	*ledger = ledger_of(ref->process);
+	return *ledger ? slot_at(*ledger, ref->slot) : NULL;
 }
 
 /* An event may be missed (one that the kernel keeps from tracers, a program that was busy): opens
  * the interval that it would have opened, at the moment that the scheduler noted for itself.
  */
-static __always_inline void catch_up(struct slot *slot, __u32 kind, struct task_struct *task,
-				     __u64 noted, __u64 now)
+static __always_inline void catch_up(void *ledger, struct slot *slot, __u32 kind,
+				     struct task_struct *task, __u64 noted, __u64 now)
 {
 	struct cfs_rq *queue = task->se.cfs_rq;
 	__u64 at = now, last = slot->account.last_ns;
@@ -218,16 +225,23 @@ static __always_inline void catch_up(struct slot *slot, __u32 kind, struct task_
 		at = now;
 	if ((__s64)(at - last) < 0)
 		at = last;
-	charge(slot, kind, at);
+	charge(ledger, slot, kind, at);
+}
+
+static __always_inline bool stopping(void *ledger)
+{
+	struct process_state *process = process_at(ledger);
+
+	return process && process->stopped & STOP_ON;
 }
 
 /* A task of ours leaves its processor. */
-static __always_inline void leave(struct slot *slot, struct task_struct *task, bool runnable,
-				  unsigned int state, __u64 now)
+static __always_inline void leave(void *ledger, struct slot *slot, struct task_struct *task,
+				  bool runnable, unsigned int state, __u64 now)
 {
 	slot->account.switches++;
 	if (slot->account.state != KIND_CPU && bpf_core_field_exists(task->sched_info.last_arrival))
-		catch_up(slot, KIND_CPU, task, task->sched_info.last_arrival, now);
+		catch_up(ledger, slot, KIND_CPU, task, task->sched_info.last_arrival, now);
 	if (runnable) {
 		__u32 kind = runnable_kind(task);
 
@@ -237,14 +251,14 @@ static __always_inline void leave(struct slot *slot, struct task_struct *task, b
 			slot->account.throttled_queue = (__u64)queue;
 			slot->account.throttled_ns = throttled_time(queue);
 		}
-		charge(slot, kind, now);
+		charge(ledger, slot, kind, now);
 	} else {
-		struct blocked why = blocked_in(task, slot, state);
+		struct blocked why = blocked_in(ledger, task, slot, state);
 		/* Within a stop it may be the stop that a futex waits for. */
 		bool stoppable = why.kind == KIND_LOCK || (why.kind == KIND_WAIT && why.futex) ||
-				 (why.futex && globals.stopped & STOP_ON);
+				 (why.futex && stopping(ledger));
 
-		charge_split(slot, why.kind, stoppable, now, 0);
+		charge_split(ledger, slot, why.kind, stoppable, now, 0);
 	}
 }
 
@@ -252,20 +266,23 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	struct slot *slot = ours(prev);
+	void *ledger;
+	struct slot *slot = ours(prev, &ledger);
 	__u64 now = 0;
 
 	if (slot) {
 		now = bpf_ktime_get_ns();
-		leave(slot, prev, preempt || !prev_state, prev_state, now);
+		leave(ledger, slot, prev, preempt || !prev_state, prev_state, now);
 	}
-	slot = ours(next);
+	slot = ours(next, &ledger);
 	if (slot) {
 		now = now ?: bpf_ktime_get_ns();
 		if (slot->account.state > KIND_THROTTLED &&
 		    bpf_core_field_exists(next->sched_info.last_queued))
-			catch_up(slot, KIND_RUN_QUEUE, next, next->sched_info.last_queued, now);
-		charge_split(slot, KIND_CPU, false, now, queued_after(next, &slot->account, now));
+			catch_up(ledger, slot, KIND_RUN_QUEUE, next, next->sched_info.last_queued,
+				 now);
+		charge_split(ledger, slot, KIND_CPU, false, now,
+			     queued_after(next, &slot->account, now));
 	}
 	return 0;
 }
@@ -276,11 +293,12 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *task)
 {
-	struct slot *slot = ours(task);
+	void *ledger;
+	struct slot *slot = ours(task, &ledger);
 
 	/* A task woken before it left the processor is still running. */
 	if (slot && slot->account.state > KIND_THROTTLED)
-		charge(slot, KIND_RUN_QUEUE, bpf_ktime_get_ns());
+		charge(ledger, slot, KIND_RUN_QUEUE, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -290,45 +308,53 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct thread_ref *ref;
-	struct slot *slot, *born;
+	struct slot *giver = NULL, *born;
+	struct served served;
+	bool agent;
 	__u32 index;
 
-	if ((__u32)parent->tgid != globals.target_tgid || (__u32)child->tgid != globals.target_tgid)
+	if (parent->tgid != child->tgid || !find_served(parent, &served))
 		return 0;
 	ref = thread_ref_of(parent);
-	if (!ref)
+	agent = is_agents(&served, ref);
+	if (ref && ref->slot)
+		giver = slot_at(served.ledger, ref->slot);
+	if (giver && !giver->head.inherit)
+		giver = NULL;
+	if (!agent && !giver && !served.process->whole)
 		return 0;
-	if (ref->agent) {
-		enrol_thread(child, true, KIND_RUN_QUEUE, &index);
-		return 0;
+	born = enrol_thread(&served, child, agent, KIND_RUN_QUEUE, &index);
+	if (giver) {
+		giver->head.inherit = 0;
+		if (born)
+			born->head = giver->head;
 	}
-	slot = slot_of(ref);
-	if (!slot || !slot->head.inherit)
-		return 0;
-	slot->head.inherit = 0;
-	born = enrol_thread(child, false, KIND_RUN_QUEUE, &index);
-	if (born)
-		born->head = slot->head;
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	struct thread_ref *ref;
+	struct thread_ref *ref = thread_ref_of(task);
+	__u32 tgid = task->tgid, index;
 	struct slot *slot;
-	__u32 index;
+	void *ledger;
 
-	if ((__u32)task->tgid != globals.target_tgid)
+	if (!ref)
 		return 0;
-	ref = thread_ref_of(task);
-	if (!ref || !ref->slot)
+	if (!BPF_CORE_READ(task, signal, live.counter))
+		bpf_map_delete_elem(&processes, &tgid);
+	if (!ref->slot)
 		return 0;
-	index = ref->slot - 1;
+	index = ref->slot;
 	ref->slot = 0;
-	slot = slot_at(index);
+	ref->agent = 1; /* it has ended, and gets none any more */
+	ledger = ledger_of(ref->process);
+	if (!ledger)
+		return 0;
+	slot = slot_at(ledger, index);
 	if (slot)
-		give_back(slot, index);
+		give_back(process_at(ledger), ref->process, slot, index);
 	return 0;
 }
 
@@ -338,21 +364,16 @@ int BPF_PROG(on_exit, struct task_struct *task)
 SEC("syscall")
 int enrol(struct enrol_args *args)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	__u32 tgid = id >> 32, tid = (__u32)id, index;
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 tgid = task->tgid, number = args->process, index;
+	struct served served;
 
-	if (!globals.target_tgid)
-		globals.target_tgid = tgid;
-	if (globals.target_tgid != tgid)
+	if (number && bpf_map_update_elem(&processes, &tgid, &number, BPF_ANY))
 		return -1;
-	if (args->waiting_monitor && args->pending_monitor) {
-		globals.waiting_monitor = args->waiting_monitor;
-		globals.pending_monitor = args->pending_monitor;
-	}
-	enrol_thread(bpf_get_current_task_btf(), args->agent, KIND_CPU, &index);
+	if (!find_served(task, &served))
+		return -1;
+	enrol_thread(&served, task, args->agent, KIND_CPU, &index);
 	args->slot = index;
-	args->tid = tid;
-	args->tgid = tgid;
 	return 0;
 }
 

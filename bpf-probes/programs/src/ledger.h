@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The ledger: one slot a thread, in an array that the JVM has mapped.
+ * The ledger: one slot a thread, in an array that the JVM has mapped; a process has its own, whose
+ * place 0 is for what is the process's (see struct process_state).
  * Shared with Java: every field here is checked against the object's BTF by a test.
  */
 #ifndef UNDERSPAN_LEDGER_H
@@ -10,6 +11,7 @@
 
 enum ledger_limits {
 	LEDGER_SLOTS = 4096, /* unless the map was made with another size */
+	LEDGER_PROCESSES = 1024, /* at once, by one set of programs */
 	LEDGER_KINDS = 12,
 };
 
@@ -91,9 +93,12 @@ struct server_request {
 
 struct slot {
 	struct trace_head head;
-	__u32 owner; /* thread id as the kernel knows it; 0: free */
+	__u32 owner; /* thread id as the process itself knows it; 0: free */
 	__u32 generation;
-	__u64 reserved[3];
+	__u64 enrolled_ns; /* when the thread got it */
+	__u32 agent; /* written by Java: 1 for a thread of the agent's own */
+	__u32 admission; /* see struct process_state */
+	__u64 reserved;
 	struct account account;
 	struct thread_identity identity;
 	struct server_request request;

@@ -20,18 +20,35 @@ struct {
 	__type(value, struct connection);
 } connections SEC(".maps");
 
-struct {
+/* Of each process, by its number. */
+struct recent_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, RECENT_REQUESTS);
-	__type(key, __u32);
-	__type(value, struct recent_request);
-} recent SEC(".maps");
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct recent_request));
+};
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, LEDGER_PROCESSES);
+	__type(key, __u32);
+	__array(values, struct recent_map);
+} recent SEC(".maps");
+
+struct events_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 * 1024 * 1024);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, LEDGER_PROCESSES);
+	__type(key, __u32);
+	__array(values, struct events_map);
 } events SEC(".maps");
+
+const struct recent_request *const volatile abi_recent_request = NULL;
 
 struct wire_record_small {
 	struct socket_event event;
@@ -67,6 +84,7 @@ struct gathering {
 	__u32 left; /* of what the call moved */
 	__u32 at; /* captured so far */
 	__u32 limit;
+	__u64 unreadable;
 	struct wire_record_wide record;
 };
 
@@ -78,9 +96,30 @@ struct {
 	__type(value, struct gathering);
 } scratch SEC(".maps");
 
-static __always_inline bool current_is_target(void)
+/* Numbers of processes are used again, while a socket may outlive its process. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LEDGER_PROCESSES);
+	__type(key, __u32);
+	__type(value, __u32);
+} admissions SEC(".maps");
+
+static __always_inline void *ring_of(__u32 process)
 {
-	return (__u32)(bpf_get_current_pid_tgid() >> 32) == globals.target_tgid;
+	return bpf_map_lookup_elem(&events, &process);
+}
+
+static __always_inline __u32 admission_of(__u32 process)
+{
+	__u32 *admission = bpf_map_lookup_elem(&admissions, &process);
+
+	return admission ? *admission : 0;
+}
+
+static __always_inline void note_user(struct connection *conn, __u32 process)
+{
+	conn->process = process;
+	conn->admission = admission_of(process);
 }
 
 static __always_inline void fill_endpoint(struct endpoint *to, struct sock *sk, __u16 role)
@@ -179,7 +218,7 @@ static long gather(__u32 step, struct gathering **context)
 	if (length > GATHER_STEP || at >= PAYLOAD_WIDE)
 		return 1;
 	if (bpf_probe_read_user(state->record.payload + at, length, state->base)) {
-		COUNT(payload_unreadable);
+		state->unreadable = 1;
 		return 1;
 	}
 	state->base += length;
@@ -213,8 +252,9 @@ static __always_inline bool begins_http2(const struct user_buffers *buffers, __u
 }
 
 /* Fills a reserved record: payload first, since the tail depends on whether it was cut. */
-static __always_inline void fill_payload(struct socket_event *event, __u8 *payload,
-					 __u32 size_class, const void *user, __u32 total)
+static __always_inline void fill_payload(struct process_state *process, struct socket_event *event,
+					 __u8 *payload, __u32 size_class, const void *user,
+					 __u32 total)
 {
 	__u32 length = total < size_class ? total : size_class;
 
@@ -231,7 +271,7 @@ static __always_inline void fill_payload(struct socket_event *event, __u8 *paylo
 	if (length > size_class)
 		return;
 	if (bpf_probe_read_user(payload, length, user)) {
-		COUNT(payload_unreadable);
+		COUNT(process, payload_unreadable);
 		return;
 	}
 	event->captured = length;
@@ -242,12 +282,15 @@ static __always_inline void fill_payload(struct socket_event *event, __u8 *paylo
 /* Sends a record of several buffers, or of a large one: by a copy, since its size is not one of
  * few.
  */
-static __always_inline void
-tell_gathered(struct gathering *state, const struct user_buffers *buffers, __u32 total, bool wide)
+static __always_inline void tell_gathered(const struct served *served, struct gathering *state,
+					  const struct user_buffers *buffers, __u32 total,
+					  bool wide)
 {
 	struct socket_event *event = &state->record.event;
+	void *ring = ring_of(served->number);
 	__u32 captured;
 
+	state->unreadable = 0;
 	state->base = buffers->base;
 	state->vector = buffers->vector;
 	state->count = buffers->count;
@@ -256,6 +299,8 @@ tell_gathered(struct gathering *state, const struct user_buffers *buffers, __u32
 	state->at = 0;
 	state->limit = wide ? PAYLOAD_WIDE : PAYLOAD_LARGE;
 	bpf_loop(GATHER_STEPS, gather, &state, 0);
+	if (state->unreadable)
+		COUNT(served->process, payload_unreadable);
 	captured = state->at;
 	event->header.size_class = PAYLOAD_WIDE;
 	event->captured = captured;
@@ -263,10 +308,10 @@ tell_gathered(struct gathering *state, const struct user_buffers *buffers, __u32
 	if (captured < total && !buffers->count && buffers->base)
 		fill_tail(event, buffers->base, total);
 	barrier_var(captured);
-	if (captured > PAYLOAD_WIDE)
+	if (captured > PAYLOAD_WIDE || !ring)
 		return;
-	if (bpf_ringbuf_output(&events, event, sizeof(*event) + captured, BPF_RB_NO_WAKEUP))
-		COUNT(ring_full);
+	if (bpf_ringbuf_output(ring, event, sizeof(*event) + captured, BPF_RB_NO_WAKEUP))
+		COUNT(served->process, ring_full);
 }
 
 static __always_inline void copy_account(__u64 *to, struct slot *slot, __u64 now)
@@ -357,6 +402,14 @@ static __always_inline __u64 take_arrival(struct connection *conn, __u32 copied_
 	return ns;
 }
 
+static __always_inline void merged(__u32 number)
+{
+	void *ledger = ledger_of(number);
+	struct process_state *process = ledger ? process_at(ledger) : NULL;
+
+	COUNT(process, arrivals_merged);
+}
+
 static __always_inline int on_arrival(struct sock *sk)
 {
 	struct connection *conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
@@ -376,7 +429,7 @@ static __always_inline int on_arrival(struct sock *sk)
 	if (count >= ARRIVALS) {
 		/* Later bytes then count as having come with the last ones noted. */
 		conn->arrivals[ARRIVALS - 1].end_seq = tcp->rcv_nxt;
-		COUNT(arrivals_merged);
+		merged(conn->process);
 		return 0;
 	}
 	conn->arrivals[count].end_seq = tcp->rcv_nxt;
@@ -385,13 +438,18 @@ static __always_inline int on_arrival(struct sock *sk)
 	return 0;
 }
 
-static __always_inline void note_recent(struct sock *sk, const struct connection *conn,
-					__u32 rtt_us, __u32 retransmits)
+static __always_inline void note_recent(__u32 number, struct sock *sk,
+					const struct connection *conn, __u32 rtt_us,
+					__u32 retransmits)
 {
+	void *requests = bpf_map_lookup_elem(&recent, &number);
 	__u16 remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
 	__u32 place = remote_port & (RECENT_REQUESTS - 1);
-	struct recent_request *request = bpf_map_lookup_elem(&recent, &place);
+	struct recent_request *request;
 
+	if (!requests)
+		return;
+	request = bpf_map_lookup_elem(requests, &place);
 	if (!request)
 		return;
 	__sync_fetch_and_add(&request->seq, 1); /* a full barrier, as is the one below */
@@ -438,7 +496,8 @@ static __always_inline void note_read(struct slot *slot, __u32 index, struct soc
 
 static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 {
-	__u64 id, now, begin_ns = 0;
+	__u64 now, begin_ns = 0;
+	struct served served;
 	struct connection *conn;
 	struct thread_ref *ref;
 	struct task_struct *task;
@@ -446,32 +505,33 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	struct slot *slot = NULL;
 	__u32 tid, index = LEDGER_NO_SLOT, total, rtt_us, retransmits, secured = 0;
 	struct user_buffers buffers;
+	void *ring;
 
 	if (result <= 0)
 		return 0;
-	id = bpf_get_current_pid_tgid();
-	if ((__u32)(id >> 32) != globals.target_tgid)
+	task = bpf_get_current_task_btf();
+	if (!find_served(task, &served))
 		return 0;
 	if (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6)
 		return 0;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return 0;
-	tid = (__u32)id;
-	task = bpf_get_current_task_btf();
+	tid = task->pid;
 	ref = thread_ref_of(task);
-	if (ref && ref->agent)
+	if (is_agents(&served, ref))
 		return 0;
 	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!conn) {
-		COUNT(connections_untracked);
+		COUNT(served.process, connections_untracked);
 		return 0;
 	}
 	if (conn->role == ROLE_AGENT)
 		return 0;
+	note_user(conn, served.number);
 	if (!conn->cookie)
 		conn->cookie = bpf_get_socket_cookie(sk);
-	slot = enrol_thread(task, false, KIND_CPU, &index);
+	slot = enrol_thread(&served, task, false, KIND_CPU, &index);
 	now = bpf_ktime_get_ns(); /* not before the account begins */
 	total = result;
 	rtt_us = tcp->srtt_us >> 3;
@@ -499,7 +559,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 				conn->request_bytes = 0;
 			}
 			conn->request_bytes += total;
-			note_recent(sk, conn, rtt_us, retransmits);
+			note_recent(served.number, sk, conn, rtt_us, retransmits);
 			if (slot)
 				note_read(slot, index, sk, conn, first, now, rtt_us, retransmits);
 		}
@@ -511,10 +571,10 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		note_ciphertext(&ref->tls, conn, type, total, begin_ns, rtt_us, retransmits);
 		secured = 1;
 	}
-	COUNT(events_seen);
+	COUNT(served.process, events_seen);
 	find_buffers(task, &buffers);
 	if (!buffers.base && !buffers.count)
-		COUNT(payload_unreadable);
+		COUNT(served.process, payload_unreadable);
 	if (type == EVENT_SENT && conn->bytes_out == total)
 		conn->wide = begins_http2(&buffers, total);
 	if (!secured && (buffers.count || (conn->wide && total > PAYLOAD_LARGE))) {
@@ -525,22 +585,27 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 			return 0;
 		fill_event(&state->record.event, sk, conn, type, total, now, tid, slot, index,
 			   begin_ns, rtt_us, retransmits);
-		tell_gathered(state, &buffers, total, conn->wide);
+		tell_gathered(&served, state, &buffers, total, conn->wide);
 		return 0;
 	}
+
+	ring = ring_of(served.number);
+	if (!ring)
+		return 0;
 
 #define EMIT(record_type, size_class)                                                              \
 	do {                                                                                       \
 		struct record_type *record =                                                       \
-		    bpf_ringbuf_reserve(&events, sizeof(struct record_type), 0);                   \
+		    bpf_ringbuf_reserve(ring, sizeof(struct record_type), 0);                      \
 		if (!record) {                                                                     \
-			COUNT(ring_full);                                                          \
+			COUNT(served.process, ring_full);                                          \
 			return 0;                                                                  \
 		}                                                                                  \
 		fill_event(&record->event, sk, conn, type, total, now, tid, slot, index, begin_ns, \
 			   rtt_us, retransmits);                                                   \
 		record->event.secured = secured;                                                   \
-		fill_payload(&record->event, record->payload, size_class, buffers.base, total);    \
+		fill_payload(served.process, &record->event, record->payload, size_class,          \
+			     buffers.base, total);                                                 \
 		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                      \
 	} while (0)
 
@@ -553,50 +618,75 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	return 0;
 }
 
-static __always_inline int on_state(struct sock *sk, int old_state, int new_state)
+static __always_inline void tell_closed(struct sock *sk, struct connection *conn, __u64 now)
 {
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	struct socket_event *event;
-	struct connection *conn;
-	struct tcp_sock *tcp;
-	struct thread_ref *ref;
-	__u64 flags = 0, now;
+	struct process_state *process;
+	void *ring, *ledger;
 
-	/* connect() and listen() run in the caller's context; the rest may be anywhere. */
-	if (new_state == TCP_SYN_SENT || new_state == TCP_LISTEN) {
-		if (!current_is_target())
-			return 0;
-		flags = BPF_SK_STORAGE_GET_F_CREATE;
+	if (conn->admission != admission_of(conn->process))
+		return;
+	ring = ring_of(conn->process);
+	ledger = ledger_of(conn->process);
+	if (!ring || !ledger)
+		return;
+	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
+	if (!event) {
+		process = process_at(ledger);
+		COUNT(process, ring_full);
+		return;
 	}
-	conn = bpf_sk_storage_get(&connections, sk, NULL, flags);
+	__builtin_memset(event, 0, sizeof(*event));
+	fill_event(event, sk, conn, EVENT_CLOSED, 0, now, 0, NULL, LEDGER_NO_SLOT, now,
+		   tcp ? tcp->srtt_us >> 3 : 0, tcp ? tcp->total_retrans : 0);
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+/* connect() and listen(), in the caller's context. */
+static __always_inline int on_opened(struct sock *sk, int new_state)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct connection *conn;
+	struct served served;
+
+	if (!find_served(task, &served))
+		return 0;
+	conn = bpf_sk_storage_get(&connections, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!conn) {
-		if (flags)
-			COUNT(connections_untracked);
+		COUNT(served.process, connections_untracked);
 		return 0;
 	}
-	now = bpf_ktime_get_ns();
-	if (new_state == TCP_SYN_SENT) {
-		ref = thread_ref_of(bpf_get_current_task_btf());
-		conn->role = ref && ref->agent ? ROLE_AGENT : ROLE_CLIENT;
-		conn->connect_ns = now;
-	} else if (new_state == TCP_LISTEN) {
+	note_user(conn, served.number);
+	if (new_state == TCP_LISTEN) {
 		conn->role = ROLE_LISTENER;
-	} else if (new_state == TCP_ESTABLISHED) {
+		return 0;
+	}
+	conn->role = is_agents(&served, thread_ref_of(task)) ? ROLE_AGENT : ROLE_CLIENT;
+	conn->connect_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* The rest may be in anybody's. */
+static __always_inline int on_state(struct sock *sk, int old_state, int new_state)
+{
+	struct connection *conn;
+	__u64 now;
+
+	if (new_state == TCP_SYN_SENT || new_state == TCP_LISTEN)
+		return on_opened(sk, new_state);
+	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
+	if (!conn)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (new_state == TCP_ESTABLISHED) {
 		if (old_state == TCP_SYN_RECV && conn->role == ROLE_LISTENER) {
 			conn->role = ROLE_SERVER;
 			conn->cookie = 0;
 		}
 		conn->established_ns = now;
 	} else if (new_state == TCP_CLOSE && conn->cookie && conn->role < ROLE_LISTENER) {
-		tcp = bpf_skc_to_tcp_sock(sk);
-		event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-		if (!event) {
-			COUNT(ring_full);
-			return 0;
-		}
-		__builtin_memset(event, 0, sizeof(*event));
-		fill_event(event, sk, conn, EVENT_CLOSED, 0, now, 0, NULL, LEDGER_NO_SLOT, now,
-			   tcp ? tcp->srtt_us >> 3 : 0, tcp ? tcp->total_retrans : 0);
-		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+		tell_closed(sk, conn, now);
 	}
 	return 0;
 }

@@ -6,7 +6,11 @@
  */
 #include "maps.h"
 
-/* Of a session, by the address of its SSL. */
+struct tls_key {
+	__u64 stream; /* the SSL* */
+	__u64 process; /* its number */
+};
+
 struct tls_session {
 	__u64 cookie;
 	__u32 role;
@@ -18,9 +22,9 @@ struct tls_session {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH); /* a process that is killed frees nothing */
 	__uint(max_entries, 4096);
-	__type(key, __u64);
+	__type(key, struct tls_key);
 	__type(value, struct tls_session);
 } tls_sessions SEC(".maps");
 
@@ -31,17 +35,21 @@ struct wire_record_widest {
 
 static __always_inline int enter_tls(struct pt_regs *regs, __u16 type, __u64 moved)
 {
-	struct thread_ref *ref = thread_ref_of(bpf_get_current_task_btf());
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_ref *ref = thread_ref_of(task);
 	__u64 frame = PT_REGS_SP(regs);
+	struct served served;
 	struct tls_call *call;
 
+	if (!find_served(task, &served))
+		return 0;
 	if (!ref) {
 		__u32 index;
 
-		enrol_thread(bpf_get_current_task_btf(), false, KIND_CPU, &index);
-		ref = thread_ref_of(bpf_get_current_task_btf());
+		enrol_thread(&served, task, false, KIND_CPU, &index);
+		ref = thread_ref_of(task);
 	}
-	if (!ref || ref->agent)
+	if (!ref || is_agents(&served, ref))
 		return 0;
 	call = &ref->tls;
 	/* Within such a call: TLS in TLS, of which the outermost has the plaintext. */
@@ -106,9 +114,10 @@ static __always_inline void fill_plain(struct socket_event *event, const struct 
 /* Where the session of a call that moved bytes is: on the connection that this call used, or, when
  * it read without one, on the one before.
  */
-static __always_inline struct tls_session *session_of(const struct tls_call *call)
+static __always_inline struct tls_session *session_of(const struct served *served,
+						      const struct tls_call *call)
 {
-	__u64 key = call->stream;
+	struct tls_key key = {.stream = call->stream, .process = served->number};
 	struct tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
 
 	if (!call->cookie)
@@ -117,7 +126,7 @@ static __always_inline struct tls_session *session_of(const struct tls_call *cal
 		struct tls_session fresh = {.cookie = call->cookie, .role = call->role};
 
 		if (bpf_map_update_elem(&tls_sessions, &key, &fresh, BPF_ANY)) {
-			COUNT(tls_untracked);
+			COUNT(served->process, tls_untracked);
 			return NULL;
 		}
 		session = bpf_map_lookup_elem(&tls_sessions, &key);
@@ -132,14 +141,17 @@ static __always_inline struct tls_session *session_of(const struct tls_call *cal
 SEC("uretprobe")
 int on_tls_return(struct pt_regs *regs)
 {
-	struct thread_ref *ref = thread_ref_of(bpf_get_current_task_btf());
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_ref *ref = thread_ref_of(task);
 	__s32 result = PT_REGS_RC(regs);
 	__u64 moved = result, now;
 	struct tls_session *session;
 	struct tls_call call;
 	struct slot *slot;
 	struct user_buffers buffers = {};
+	struct served served;
 	__u32 total, index;
+	void *ring;
 
 	/* Back from the call, or only from one within it? The return address may be taken off the
 	 * stack by now.
@@ -148,37 +160,41 @@ int on_tls_return(struct pt_regs *regs)
 		return 0;
 	call = ref->tls;
 	ref->tls.stream = 0;
-	if (result <= 0)
+	if (result <= 0 || !find_served(task, &served))
+		return 0;
+	ring = ring_of(served.number);
+	if (!ring)
 		return 0;
 	if (call.moved && bpf_probe_read_user(&moved, sizeof(moved), (const void *)call.moved)) {
-		COUNT(payload_unreadable);
+		COUNT(served.process, payload_unreadable);
 		return 0;
 	}
 	if (!moved || moved >> 31)
 		return 0;
 	total = moved;
-	session = session_of(&call);
+	session = session_of(&served, &call);
 	if (!session)
 		return 0;
-	slot = enrol_thread(bpf_get_current_task_btf(), false, KIND_CPU, &index);
+	slot = enrol_thread(&served, task, false, KIND_CPU, &index);
 	now = bpf_ktime_get_ns();
 	buffers.base = (const void *)call.buffer;
 	if (call.type == EVENT_PLAIN_SENT && !session->used) {
 		session->used = 1;
 		session->wide = begins_http2(&buffers, total);
 	}
-	COUNT(events_seen);
+	COUNT(served.process, events_seen);
 
 #define EMIT_PLAIN(record_type, size_class)                                                        \
 	do {                                                                                       \
 		struct record_type *record =                                                       \
-		    bpf_ringbuf_reserve(&events, sizeof(struct record_type), 0);                   \
+		    bpf_ringbuf_reserve(ring, sizeof(struct record_type), 0);                      \
 		if (!record) {                                                                     \
-			COUNT(ring_full);                                                          \
+			COUNT(served.process, ring_full);                                          \
 			return 0;                                                                  \
 		}                                                                                  \
 		fill_plain(&record->event, &call, session, total, now, slot, index);               \
-		fill_payload(&record->event, record->payload, size_class, buffers.base, total);    \
+		fill_payload(served.process, &record->event, record->payload, size_class,          \
+			     buffers.base, total);                                                 \
 		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                      \
 	} while (0)
 
@@ -197,8 +213,9 @@ int on_tls_return(struct pt_regs *regs)
 SEC("uprobe")
 int on_tls_free(struct pt_regs *regs)
 {
-	__u64 key = PT_REGS_PARM1(regs);
+	struct tls_key key = {.stream = PT_REGS_PARM1(regs)};
 
+	key.process = process_of(bpf_get_current_task_btf());
 	bpf_map_delete_elem(&tls_sessions, &key);
 	return 0;
 }
@@ -207,6 +224,9 @@ int on_tls_free(struct pt_regs *regs)
 SEC("uprobe")
 int on_libraries(struct pt_regs *regs)
 {
-	__sync_fetch_and_add(&globals.libraries, 1);
+	struct served served;
+
+	if (find_served(bpf_get_current_task_btf(), &served))
+		__sync_fetch_and_add(&served.process->libraries, 1);
 	return 0;
 }

@@ -35,6 +35,8 @@ public class AbiGenerator {
         out.append(values.group(2)).append(";\n");
       }
     }
+    out.append("\n  /** Tells one layout from another. */\n  public static final int FINGERPRINT = ");
+    out.append(out.toString().hashCode()).append(";\n");
     out.append("}\n");
     Path target = Path.of(args[1], "dev/underspan/abi/Layout.java");
     Files.createDirectories(target.getParent());

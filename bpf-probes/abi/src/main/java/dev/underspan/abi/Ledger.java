@@ -8,7 +8,7 @@ import java.nio.ByteOrder;
 /**
  * The ledger: slots of {@link Layout.Slot#SIZE} bytes in memory that the kernel's programs write
  * too. Java writes the head (which span is current) and the identity (whose time it is), the kernel
- * the account.
+ * the account. Slots count from 1; place 0 is for what is the process's.
  *
  * <p>No method allocates, locks or makes a system call. A slot index comes from enrolment; the
  * methods do not check it beyond the buffer's own bounds.
@@ -35,23 +35,19 @@ public final class Ledger {
   private static final long STOP_ON = 1L << 63;
 
   private final ByteBuffer memory;
-  private final ByteBuffer globals;
   private final int slots;
 
   /**
    * A ledger over mapped memory.
    *
-   * @param memory a direct buffer of Slot.SIZE bytes a slot
-   * @param globals the programs' variables, a direct buffer of at least Globals.SIZE bytes
+   * @param memory a direct buffer of Slot.SIZE bytes a slot, and as many for the process
    */
-  public Ledger(ByteBuffer memory, ByteBuffer globals) {
-    slots = memory.capacity() / Layout.Slot.SIZE;
-    if (slots == 0 || globals.capacity() < Layout.Globals.SIZE) {
-      throw new IllegalArgumentException(
-          "too small for a ledger: " + memory.capacity() + " and " + globals.capacity());
+  public Ledger(ByteBuffer memory) {
+    slots = memory.capacity() / Layout.Slot.SIZE - 1;
+    if (slots < 1) {
+      throw new IllegalArgumentException("too small for a ledger: " + memory.capacity());
     }
     this.memory = memory;
-    this.globals = globals;
   }
 
   /** How many slots there are. */
@@ -123,6 +119,57 @@ public final class Ledger {
     for (int kind = 0; kind < KINDS; kind++) {
       LONG.set(memory, identity + Layout.ThreadIdentity.OFFSET_NS + 8 * kind, 0L);
     }
+  }
+
+  /**
+   * Where a JavaThread keeps the monitor it waits on, and the one it wants to enter: offsets,
+   * bytes; 0 for unknown.
+   */
+  public void setMonitors(int waiting, int pending) {
+    INT.set(memory, Layout.ProcessState.PENDING_MONITOR, pending);
+    INT.setRelease(memory, Layout.ProcessState.WAITING_MONITOR, waiting);
+  }
+
+  /** How often libraries were mapped or unmapped in the process so far. */
+  public long libraries() {
+    return (long) LONG.getVolatile(memory, Layout.ProcessState.LIBRARIES);
+  }
+
+  /**
+   * One of the counters of what the programs saw and lost.
+   *
+   * @param counter its place, of Layout.LossCounters
+   */
+  public long counter(int counter) {
+    return (long) LONG.getVolatile(memory, Layout.ProcessState.LOSSES + counter);
+  }
+
+  /**
+   * The slot of a thread, by the id that the process itself knows it by: one that the kernel has
+   * given it unasked.
+   *
+   * @return the slot, or -1 when it has none
+   */
+  public int find(int tid) {
+    int used = Math.min((int) INT.getVolatile(memory, Layout.ProcessState.SLOT_CURSOR), slots);
+    int found = -1;
+    long latest = 0;
+    for (int slot = 1; slot <= used; slot++) {
+      if ((int) INT.getVolatile(memory, at(slot) + Layout.Slot.OWNER) == tid) {
+        // An end that the kernel kept from its programs leaves the id of a thread that is no more.
+        long enrolled = (long) LONG.get(memory, at(slot) + Layout.Slot.ENROLLED_NS);
+        if (found < 0 || enrolled > latest) {
+          found = slot;
+          latest = enrolled;
+        }
+      }
+    }
+    return found;
+  }
+
+  /** The slot's thread is one of the agent's own: it is not observed, nor are those it starts. */
+  public void setAgent(int slot) {
+    INT.set(memory, at(slot) + Layout.Slot.AGENT, 1);
   }
 
   /** Where the JVM keeps the slot's thread (JavaThread), 0 if that is not known. */
@@ -243,7 +290,7 @@ public final class Ledger {
 
   /** How long the JVM has stood still (GC and other safepoints) up to a moment, nanoseconds. */
   public long stoppedUntil(long now) {
-    long word = (long) LONG.getVolatile(globals, Layout.Globals.STOPPED);
+    long word = (long) LONG.getVolatile(memory, Layout.ProcessState.STOPPED);
     return word < 0 ? now - (word & ~STOP_ON) : word;
   }
 

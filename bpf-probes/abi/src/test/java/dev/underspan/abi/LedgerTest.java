@@ -25,9 +25,8 @@ class LedgerTest {
       MethodHandles.byteBufferViewVarHandle(int[].class, ByteOrder.nativeOrder());
 
   private final ByteBuffer memory =
-      ByteBuffer.allocateDirect(4096 * SLOT_BYTES).order(ByteOrder.nativeOrder());
-  private final ByteBuffer globals = ByteBuffer.allocateDirect(4096).order(ByteOrder.nativeOrder());
-  private final Ledger ledger = new Ledger(memory, globals);
+      ByteBuffer.allocateDirect(4097 * SLOT_BYTES).order(ByteOrder.nativeOrder());
+  private final Ledger ledger = new Ledger(memory);
 
   private byte[] bytes(int at, int length) {
     byte[] bytes = new byte[length];
@@ -118,16 +117,16 @@ class LedgerTest {
     int at = SLOT_BYTES + ACCOUNT;
     memory.put(at + 4, (byte) Layout.KIND_LOCK).putLong(at + 8, 1000);
     memory.putLong(at + 16, 40); // stopped for 40 ns before
-    globals.putLong(8, 40); // no stop since
+    memory.putLong(24, 40); // no stop since
     long[] into = new long[12];
     memory.put(at + 5, (byte) 1);
     ledger.read(1, into, 1100);
     assertThat(into[Layout.KIND_LOCK]).isEqualTo(100);
-    globals.putLong(8, (1L << 63) | (1070 - 40)); // one since 1070
+    memory.putLong(24, (1L << 63) | (1070 - 40)); // one since 1070
     ledger.read(1, into, 1100);
     assertThat(into[Layout.KIND_LOCK]).isEqualTo(70);
     assertThat(into[Layout.KIND_SAFEPOINT]).isEqualTo(30);
-    globals.putLong(8, 40 + 15); // it took 15
+    memory.putLong(24, 40 + 15); // it took 15
     ledger.read(1, into, 1100);
     assertThat(into[Layout.KIND_LOCK]).isEqualTo(85);
     assertThat(into[Layout.KIND_SAFEPOINT]).isEqualTo(15);
@@ -238,11 +237,37 @@ class LedgerTest {
 
   @Test
   void refusesABufferTooSmall() {
-    ByteBuffer small = ByteBuffer.allocateDirect(SLOT_BYTES - 1);
-    assertThatThrownBy(() -> new Ledger(small, globals))
-        .isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> new Ledger(memory, ByteBuffer.allocateDirect(8)))
-        .isInstanceOf(IllegalArgumentException.class);
+    ByteBuffer small = ByteBuffer.allocateDirect(2 * SLOT_BYTES - 1);
+    assertThatThrownBy(() -> new Ledger(small)).isInstanceOf(IllegalArgumentException.class);
     assertThat(ledger.slots()).isEqualTo(4096);
+  }
+
+  @Test
+  void findsTheLatestSlotOfAThread() {
+    assertThat(ledger.find(77)).isEqualTo(-1);
+    for (int slot : new int[] {2, 5, 9}) {
+      memory.putInt(slot * SLOT_BYTES + 32, 77);
+      memory.putLong(slot * SLOT_BYTES + 40, slot == 5 ? 1000 : 500);
+    }
+    memory.putInt(0, 4); // the process's: slots used so far
+    assertThat(ledger.find(77)).isEqualTo(2);
+    memory.putInt(0, 9);
+    assertThat(ledger.find(77)).isEqualTo(5);
+    assertThat(ledger.find(78)).isEqualTo(-1);
+    memory.putInt(0, Integer.MAX_VALUE);
+    assertThat(ledger.find(78)).isEqualTo(-1);
+  }
+
+  @Test
+  void keepsWhatIsTheProcesssInItsFirstPlace() {
+    ledger.setMonitors(632, 616);
+    assertThat(memory.getInt(12)).isEqualTo(632);
+    assertThat(memory.getInt(16)).isEqualTo(616);
+    memory.putLong(32, 3);
+    assertThat(ledger.libraries()).isEqualTo(3);
+    ledger.setAgent(2);
+    assertThat(memory.getInt(2 * SLOT_BYTES + 48)).isEqualTo(1);
+    memory.putLong(40 + Layout.LossCounters.EVENTS_SEEN, 12);
+    assertThat(ledger.counter(Layout.LossCounters.EVENTS_SEEN)).isEqualTo(12);
   }
 }

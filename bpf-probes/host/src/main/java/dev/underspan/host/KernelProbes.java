@@ -4,11 +4,12 @@ import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import dev.underspan.abi.RecentRequests;
 import java.io.IOException;
-import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,47 +29,40 @@ public final class KernelProbes implements AutoCloseable {
   /** Most slots that a ledger can have. */
   public static final int MAX_SLOTS = 65_536;
 
-  private static final int BPF_OBJ_GET_INFO_BY_FD = 15;
-  private static final long BPF_NOEXIST = 1;
-  private static final List<String> SOCKETS =
-      List.of("on_set_state", "on_data_ready", "on_sent", "on_received");
-  private static final List<String> SCHEDULER =
-      List.of("on_exit", "on_fork", "on_wakeup", "on_switch");
-
-  private final LightSkeleton skeleton;
+  private final ProbeHost host;
   private final Ledger ledger;
-  private final ByteBuffer globals;
   private final @Nullable RingReader events;
   private final @Nullable RecentRequests recent;
   private final @Nullable ProbeException socketsMissing;
-  private final ThreadLocal<ByteBuffer> enrolArguments =
-      ThreadLocal.withInitial(() -> Native.allocate(Layout.EnrolArgs.SIZE));
 
   private @Nullable TlsLibraries tlsLibraries;
-  private @Nullable Libjvm libjvm;
   private @Nullable ProbeException safepointsMissing;
   private JavaMonitors monitors = JavaMonitors.UNKNOWN;
 
   private KernelProbes(
-      LightSkeleton skeleton, int ringBytes, int slots, @Nullable ProbeException socketsMissing)
+      ProbeHost host,
+      ProcessMaps maps,
+      int ringBytes,
+      int slots,
+      @Nullable ProbeException socketsMissing)
       throws ProbeException {
-    this.skeleton = skeleton;
+    this.host = host;
     this.socketsMissing = socketsMissing;
-    this.globals = Native.mmap(skeleton.map("bss"), 4096, 0, Native.PROT_READ);
     this.ledger =
         new Ledger(
             Native.mmap(
-                skeleton.map("ledger"),
-                pages(slots * Layout.Slot.SIZE),
-                0,
-                Native.PROT_READ | Native.PROT_WRITE),
-            globals);
-    this.events = socketsMissing == null ? new RingReader(skeleton.map("events"), ringBytes) : null;
+                    maps.ledger(),
+                    pages((slots + 1) * Layout.Slot.SIZE),
+                    0,
+                    Native.PROT_READ | Native.PROT_WRITE)
+                .slice(0, (slots + 1) * Layout.Slot.SIZE)
+                .order(ByteOrder.nativeOrder()));
+    this.events = socketsMissing == null ? new RingReader(maps.events(), ringBytes) : null;
     this.recent =
         socketsMissing == null
             ? new RecentRequests(
                 Native.mmap(
-                    skeleton.map("recent"),
+                    maps.recent(),
                     pages(Layout.RECENT_REQUESTS * Layout.RecentRequest.SIZE),
                     0,
                     Native.PROT_READ))
@@ -95,62 +89,54 @@ public final class KernelProbes implements AutoCloseable {
     if (slots < 1 || slots > MAX_SLOTS) {
       throw ProbeException.of("the ledger can have 1 to " + MAX_SLOTS + " slots, not " + slots);
     }
-    Map<String, Integer> sizes = Map.of("events", ringBytes, "ledger", slots, "free_slots", slots);
-    ProbeException socketsMissing = null;
-    LightSkeleton skeleton;
+    Programs programs = Programs.load();
     try {
-      skeleton = LightSkeleton.load("tracing", sizes);
-    } catch (ProbeException e) {
-      if (e.errno() == Native.EPERM || e.errno() == Native.ENOSYS) {
-        throw e; // the same awaits the smaller set
+      ProbeException socketsMissing = programs.socketsMissing();
+      ProcessMaps maps = ProcessMaps.create(slots, socketsMissing == null ? ringBytes : 0);
+      try {
+        ProbeHost host = new OwnPrograms(programs, maps, slots);
+        KernelProbes probes = new KernelProbes(host, maps, ringBytes, slots, socketsMissing);
+        programs.attach();
+        probes.begin();
+        return probes;
+      } finally {
+        maps.close(); // the programs keep them, and what is mapped stays
       }
-      socketsMissing = e;
-      skeleton = LightSkeleton.load("ledger", sizes);
-    }
-    try {
-      KernelProbes probes = new KernelProbes(skeleton, ringBytes, slots, socketsMissing);
-      probes.readLibjvm();
-      probes.enrol(true);
-      for (String program : SCHEDULER) {
-        skeleton.attach(program);
-      }
-      if (socketsMissing == null) {
-        for (String program : SOCKETS) {
-          skeleton.attach(program);
-        }
-        probes.adoptOpenSockets();
-      }
-      probes.watchSafepoints();
-      probes.libjvm = null; // read, and large
-      return probes;
     } catch (ProbeException | RuntimeException e) {
-      skeleton.close();
+      programs.close();
       throw e;
     }
   }
 
-  /** The ledger is of use without. */
-  private void readLibjvm() {
+  /** What is to be told of this process once it is served. */
+  private void begin() throws ProbeException {
+    Libjvm libjvm = null;
     try {
       libjvm = Libjvm.ofThisProcess();
       monitors = JavaMonitors.find(libjvm);
+      ledger.setMonitors(monitors.waiting(), monitors.pending());
     } catch (ProbeException e) {
-      safepointsMissing = e;
+      safepointsMissing = e; // the ledger is of use without
+    }
+    if (socketsMissing == null) {
+      adoptOpenSockets();
+    }
+    if (libjvm != null) {
+      watchSafepoints(libjvm);
     }
   }
 
-  private void watchSafepoints() {
-    Libjvm file = libjvm;
-    if (file == null) {
-      return;
-    }
+  private void watchSafepoints(Libjvm libjvm) {
     try {
       // The end first: without a beginning it does nothing, while a beginning without an end would
       // make a stop of everything that follows.
-      skeleton.attachUprobe(
-          "on_safepoint_end", file.path(), file.usdt("hs_private", "safepoint__end"));
-      skeleton.attachUprobe(
-          "on_safepoint_begin", file.path(), file.usdt("hs_private", "safepoint__begin"));
+      for (String side : List.of("end", "begin")) {
+        host.attachUprobe(
+            "on_safepoint_" + side,
+            libjvm.path(),
+            libjvm.usdt("hs_private", "safepoint__" + side),
+            false);
+      }
     } catch (ProbeException e) {
       safepointsMissing = e;
     }
@@ -161,45 +147,28 @@ public final class KernelProbes implements AutoCloseable {
     return safepointsMissing;
   }
 
-  /**
-   * Makes the sockets known that are older than the programs, so that arrivals on them are seen and
-   * listening ones hand on to what they accept.
-   */
-  private void adoptOpenSockets() {
-    int map = skeleton.map("connections");
+  private void adoptOpenSockets() throws ProbeException {
+    List<Integer> open = new ArrayList<>();
     try (DirectoryStream<Path> descriptors = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
       for (Path descriptor : descriptors) {
-        int fd = Integer.parseInt(descriptor.getFileName().toString());
-        boolean listening = Native.isListening(fd);
-        ByteBuffer connection = Native.allocate(Layout.Connection.SIZE);
-        connection.putInt(
-            Layout.Connection.ROLE, listening ? Layout.ROLE_LISTENER : Layout.ROLE_UNKNOWN);
-        // Refused for what is no socket, or is known by now.
-        LightSkeleton.update(map, fd, connection, BPF_NOEXIST);
+        open.add(Integer.parseInt(descriptor.getFileName().toString()));
       }
     } catch (IOException | DirectoryIteratorException e) {
       // Then they are found when they are next used, and their first arrival is not known.
       return;
     }
+    host.adopt(open);
   }
 
   /**
-   * Enrols the calling thread (the carrier, for a virtual one). One system call; to be done once a
-   * thread.
+   * Enrols the calling thread (the carrier, for a virtual one). At most one system call; to be done
+   * once a thread.
    *
    * @param agent true for a thread of the agent: neither it nor the threads it starts are observed
    * @return its slot, or -1 for an agent thread and when no slot is free (counted by the kernel)
    */
   public int enrol(boolean agent) throws ProbeException {
-    ByteBuffer arguments = enrolArguments.get();
-    arguments.putInt(Layout.EnrolArgs.AGENT, agent ? 1 : 0);
-    arguments.putInt(Layout.EnrolArgs.WAITING_MONITOR, monitors.waiting());
-    arguments.putInt(Layout.EnrolArgs.PENDING_MONITOR, monitors.pending());
-    int result = LightSkeleton.runProgram(skeleton.program("enrol"), arguments);
-    if (result < 0) {
-      throw ProbeException.of("enrolling a thread", -result, "");
-    }
-    int slot = arguments.getInt(Layout.EnrolArgs.SLOT);
+    int slot = host.enrol(ledger, agent);
     long javaThread = slot < 0 ? 0 : monitors.currentJavaThread();
     if (javaThread != 0) {
       ledger.setJavaThread(slot, javaThread);
@@ -214,7 +183,7 @@ public final class KernelProbes implements AutoCloseable {
    * @throws ProbeException if it cannot be told when they come
    */
   public TlsLibraries watchTlsLibraries() throws ProbeException {
-    TlsLibraries libraries = new TlsLibraries(skeleton);
+    TlsLibraries libraries = new TlsLibraries(host);
     libraries.watch();
     tlsLibraries = libraries;
     return libraries;
@@ -222,12 +191,12 @@ public final class KernelProbes implements AutoCloseable {
 
   /** How often libraries have come or gone so far; a plain read of mapped memory. */
   public long libraryChanges() {
-    return globals.getLong(Layout.Globals.LIBRARIES);
+    return ledger.libraries();
   }
 
-  /** The loaded programs. */
-  LightSkeleton programs() {
-    return skeleton;
+  /** The loaded programs, where they are this process's own. */
+  Programs programs() {
+    return ((OwnPrograms) host).programs();
   }
 
   /** The mapped ledger. */
@@ -269,30 +238,7 @@ public final class KernelProbes implements AutoCloseable {
   }
 
   private long counter(int offset) {
-    return globals.getLong(Layout.Globals.LOSSES + offset);
-  }
-
-  /**
-   * The kernel's own statistics of each program: {run count, run time in nanoseconds}; zero unless
-   * kernel.bpf_stats_enabled is set.
-   */
-  public Map<String, long[]> programStatistics() {
-    Map<String, long[]> statistics = new LinkedHashMap<>();
-    for (List<String> group : List.of(SCHEDULER, SOCKETS)) {
-      for (String program : group) {
-        if (skeleton.has(program)) {
-          // struct bpf_prog_info: run_time_ns at 192, run_cnt at 200.
-          ByteBuffer info = Native.allocate(232);
-          ByteBuffer attributes = Native.allocate(16);
-          attributes.putInt(0, skeleton.program(program)).putInt(4, info.capacity());
-          attributes.putLong(8, Native.address(info));
-          if (Native.bpf(BPF_OBJ_GET_INFO_BY_FD, attributes, info) == 0) {
-            statistics.put(program, new long[] {info.getLong(200), info.getLong(192)});
-          }
-        }
-      }
-    }
-    return statistics;
+    return ledger.counter(offset);
   }
 
   /**
@@ -305,6 +251,6 @@ public final class KernelProbes implements AutoCloseable {
     if (libraries != null) {
       libraries.close();
     }
-    skeleton.close();
+    host.close();
   }
 }

@@ -21,10 +21,14 @@ import org.jspecify.annotations.Nullable;
 final class LightSkeleton implements AutoCloseable {
   private static final int BPF_MAP_CREATE = 0;
   private static final int BPF_MAP_UPDATE_ELEM = 2;
+  private static final int BPF_MAP_DELETE_ELEM = 3;
   private static final int BPF_PROG_LOAD = 5;
   private static final int BPF_PROG_RUN = 10;
   private static final int BPF_RAW_TRACEPOINT_OPEN = 17;
-  private static final int BPF_MAP_TYPE_ARRAY = 2;
+  private static final int BPF_LINK_CREATE = 28;
+  private static final int BPF_ITER_CREATE = 33;
+  private static final int BPF_TRACE_ITER = 28;
+  static final int BPF_MAP_TYPE_ARRAY = 2;
   private static final int BPF_PROG_TYPE_SYSCALL = 31;
   private static final int BPF_F_SLEEPABLE = 1 << 4;
   private static final int PERF_ATTR_SIZE = 112;
@@ -93,7 +97,7 @@ final class LightSkeleton implements AutoCloseable {
     int mapFd = -1;
     int programFd = -1;
     try {
-      mapFd = createArray("__loader.map", data.length);
+      mapFd = createMap(BPF_MAP_TYPE_ARRAY, "__loader.map", 4, data.length, 1, 0);
       if (mapFd < 0) {
         return mapFd;
       }
@@ -124,9 +128,12 @@ final class LightSkeleton implements AutoCloseable {
     return 0;
   }
 
-  private static int createArray(String name, int valueSize) {
+  /** Creates a map; its descriptor, or -errno. Struct: union bpf_attr of linux/bpf.h. */
+  static int createMap(
+      int type, String name, int keySize, int valueSize, int maxEntries, int flags) {
     ByteBuffer attributes = Native.allocate(72);
-    attributes.putInt(0, BPF_MAP_TYPE_ARRAY).putInt(4, 4).putInt(8, valueSize).putInt(12, 1);
+    attributes.putInt(0, type).putInt(4, keySize).putInt(8, valueSize).putInt(12, maxEntries);
+    attributes.putInt(16, flags);
     attributes.put(28, name.getBytes(StandardCharsets.US_ASCII));
     return Native.bpf(BPF_MAP_CREATE, attributes);
   }
@@ -142,6 +149,14 @@ final class LightSkeleton implements AutoCloseable {
     attributes.putInt(0, mapFd).putLong(8, Native.address(directKey));
     attributes.putLong(16, Native.address(value)).putLong(24, flags);
     return Native.bpf(BPF_MAP_UPDATE_ELEM, attributes, directKey, value);
+  }
+
+  /** Removes an element of a map with keys of four bytes; 0, or -errno. */
+  static int delete(int mapFd, int key) {
+    ByteBuffer directKey = Native.allocate(4).putInt(0, key);
+    ByteBuffer attributes = Native.allocate(32);
+    attributes.putInt(0, mapFd).putLong(8, Native.address(directKey));
+    return Native.bpf(BPF_MAP_DELETE_ELEM, attributes, directKey);
   }
 
   private static int loadLoader(byte[] insns, int mapFd, @Nullable ByteBuffer log) {
@@ -186,24 +201,40 @@ final class LightSkeleton implements AutoCloseable {
     links.remove(program);
   }
 
-  /**
-   * Attaches an uprobe program to a place in a file, for this process only, until this is closed.
-   *
-   * @param fileOffset of the instruction
-   */
-  void attachUprobe(String program, Path file, long fileOffset) throws ProbeException {
-    links.put(program, openUprobe(program, file, fileOffset, false));
+  /** Runs an iterator's program over all that it iterates over. */
+  void iterate(String program) throws ProbeException {
+    ByteBuffer attributes = Native.allocate(48);
+    attributes.putInt(0, program(program)).putInt(8, BPF_TRACE_ITER);
+    int link = Native.bpf(BPF_LINK_CREATE, attributes);
+    if (link < 0) {
+      throw ProbeException.of("attaching the BPF program " + program, -link, "");
+    }
+    try {
+      int iterator = Native.bpf(BPF_ITER_CREATE, Native.allocate(8).putInt(0, link));
+      if (iterator < 0) {
+        throw ProbeException.of("running the BPF program " + program, -iterator, "");
+      }
+      int read = Native.read(iterator, Native.allocate(64));
+      Native.close(iterator);
+      if (read < 0) {
+        throw ProbeException.of("running the BPF program " + program, -read, "");
+      }
+    } finally {
+      Native.close(link);
+    }
   }
 
   /**
-   * Attaches an uprobe program to a place in a file, for this process only. Struct perf_event_attr
+   * Attaches an uprobe program to a place in a file, for one process only. Struct perf_event_attr
    * and requests: linux/perf_event.h.
    *
+   * @param pid of the process's main thread: it lives as long as the process does, and the probe is
+   *     for all that share its memory
    * @param fileOffset of the instruction
    * @param onReturn the place is a function's beginning, and its return is wanted
    * @return the descriptor that keeps it attached
    */
-  int openUprobe(String program, Path file, long fileOffset, boolean onReturn)
+  int openUprobe(String program, long pid, String file, long fileOffset, boolean onReturn)
       throws ProbeException {
     byte[] name = (file + "\0").getBytes(StandardCharsets.UTF_8);
     ByteBuffer path = Native.allocate(name.length).put(0, name);
@@ -211,9 +242,7 @@ final class LightSkeleton implements AutoCloseable {
     attributes.putInt(0, uprobeType()).putInt(4, PERF_ATTR_SIZE);
     attributes.putLong(8, onReturn ? 1 : 0); // format/retprobe: bit 0 of config
     attributes.putLong(56, Native.address(path)).putLong(64, fileOffset);
-    // The main thread lives as long as the process does, and the probe is for all that share its
-    // memory.
-    int fd = Native.perfEventOpen(attributes, ProcessHandle.current().pid(), -1, path);
+    int fd = Native.perfEventOpen(attributes, pid, -1, path);
     String what = "attaching the BPF program " + program + " to " + file;
     if (fd < 0) {
       throw ProbeException.of(what, -fd, "");

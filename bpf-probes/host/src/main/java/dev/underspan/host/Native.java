@@ -36,18 +36,36 @@ final class Native {
 
   /** System call numbers, -1 where we do not know the processor. */
   private record Numbers(
-      long bpf,
+      long read,
       long mmap,
       long munmap,
       long close,
-      long getsockopt,
+      long ioctl,
+      long poll,
+      long getTid,
+      long bpf,
       long perfEventOpen,
-      long ioctl) {
+      long pidfdOpen,
+      long socket,
+      long bind,
+      long listen,
+      long accept,
+      long connect,
+      long sendMessage,
+      long receiveMessage,
+      long getOption,
+      long setOption) {
     static Numbers ofThisProcessor() {
       return switch (System.getProperty("os.arch", "")) {
-        case "amd64", "x86_64" -> new Numbers(321, 9, 11, 3, 55, 298, 16);
-        case "aarch64" -> new Numbers(280, 222, 215, 57, 209, 241, 29);
-        default -> new Numbers(-1, -1, -1, -1, -1, -1, -1);
+        case "amd64", "x86_64" ->
+            new Numbers(
+                0, 9, 11, 3, 16, 271, 186, 321, 298, 434, 41, 49, 50, 288, 42, 46, 47, 55, 54);
+        case "aarch64" ->
+            new Numbers(
+                63, 222, 215, 57, 29, 73, 178, 280, 241, 434, 198, 200, 201, 242, 203, 211, 212,
+                209, 208);
+        default ->
+            new Numbers(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
       };
     }
   }
@@ -121,24 +139,114 @@ final class Native {
     return (int) call(NUMBERS.ioctl, fd, request, argument, 0, 0, 0);
   }
 
-  /** Whether a descriptor is a listening socket; false for anything else. */
-  static boolean isListening(int fd) {
+  /** Whether a descriptor is a listening socket: 1 or 0; -errno for what is no socket. */
+  static int isListening(int fd) {
     ByteBuffer value = allocate(4);
-    ByteBuffer length = allocate(4).putInt(0, 4);
+    int error = socketOption(fd, SO_ACCEPTCONN, value);
+    return error < 0 ? error : value.getInt(0);
+  }
+
+  /** getsockopt(2) of SOL_SOCKET; 0 or -errno. */
+  static int socketOption(int fd, int option, ByteBuffer value) {
+    ByteBuffer length = allocate(4).putInt(0, value.capacity());
     try {
-      return call(
-                  NUMBERS.getsockopt,
-                  fd,
-                  SOL_SOCKET,
-                  SO_ACCEPTCONN,
-                  address(value),
-                  address(length),
-                  0)
-              == 0
-          && value.getInt(0) == 1;
+      return (int)
+          call(NUMBERS.getOption, fd, SOL_SOCKET, option, address(value), address(length), 0);
     } finally {
       Reference.reachabilityFence(value);
       Reference.reachabilityFence(length);
+    }
+  }
+
+  /** setsockopt(2) of SOL_SOCKET with a number; 0 or -errno. */
+  static int setSocketOption(int fd, int option, int value) {
+    ByteBuffer bytes = allocate(4).putInt(0, value);
+    try {
+      return (int) call(NUMBERS.setOption, fd, SOL_SOCKET, option, address(bytes), 4, 0);
+    } finally {
+      Reference.reachabilityFence(bytes);
+    }
+  }
+
+  /** socket(2); the descriptor or -errno. */
+  static int socket(int domain, int type) {
+    return (int) call(NUMBERS.socket, domain, type, 0, 0, 0, 0);
+  }
+
+  /** bind(2); 0 or -errno. */
+  static int bind(int fd, ByteBuffer name) {
+    return named(NUMBERS.bind, fd, name);
+  }
+
+  /** connect(2); 0 or -errno. */
+  static int connect(int fd, ByteBuffer name) {
+    return named(NUMBERS.connect, fd, name);
+  }
+
+  private static int named(long number, int fd, ByteBuffer name) {
+    try {
+      return (int) call(number, fd, address(name), name.capacity(), 0, 0, 0);
+    } finally {
+      Reference.reachabilityFence(name);
+    }
+  }
+
+  /** listen(2); 0 or -errno. */
+  static int listen(int fd, int backlog) {
+    return (int) call(NUMBERS.listen, fd, backlog, 0, 0, 0, 0);
+  }
+
+  /** accept4(2); the descriptor or -errno. */
+  static int accept(int fd, int flags) {
+    return (int) call(NUMBERS.accept, fd, 0, 0, flags, 0, 0);
+  }
+
+  /** sendmsg(2) or recvmsg(2); how many bytes, or -errno. */
+  static int message(boolean send, int fd, ByteBuffer header, int flags, ByteBuffer... pointedTo) {
+    try {
+      long number = send ? NUMBERS.sendMessage : NUMBERS.receiveMessage;
+      return (int) call(number, fd, address(header), flags, 0, 0, 0);
+    } finally {
+      Reference.reachabilityFence(header);
+      Reference.reachabilityFence(pointedTo);
+    }
+  }
+
+  /**
+   * ppoll(2).
+   *
+   * @param entries struct pollfd, 8 bytes each
+   * @param millis how long to wait; negative: without end
+   * @return how many have something, or -errno
+   */
+  static int poll(ByteBuffer entries, int count, long millis) {
+    ByteBuffer time = allocate(16);
+    time.putLong(0, millis / 1000).putLong(8, millis % 1000 * 1_000_000);
+    try {
+      return (int)
+          call(NUMBERS.poll, address(entries), count, millis < 0 ? 0 : address(time), 0, 8, 0);
+    } finally {
+      Reference.reachabilityFence(entries);
+      Reference.reachabilityFence(time);
+    }
+  }
+
+  /** pidfd_open(2), close-on-exec; the descriptor or -errno. */
+  static int openProcess(int pid) {
+    return (int) call(NUMBERS.pidfdOpen, pid, 0, 0, 0, 0, 0);
+  }
+
+  /** gettid(2): the calling thread's id as its own process knows it. */
+  static int threadId() {
+    return (int) call(NUMBERS.getTid, 0, 0, 0, 0, 0, 0);
+  }
+
+  /** read(2); how many bytes, or -errno. */
+  static int read(int fd, ByteBuffer into) {
+    try {
+      return (int) call(NUMBERS.read, fd, address(into), into.capacity(), 0, 0, 0);
+    } finally {
+      Reference.reachabilityFence(into);
     }
   }
 

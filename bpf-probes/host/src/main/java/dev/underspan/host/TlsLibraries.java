@@ -42,7 +42,7 @@ public final class TlsLibraries implements AutoCloseable {
 
   private static final String MAPPED = "_dl_debug_state";
 
-  private final LightSkeleton skeleton;
+  private final ProbeHost host;
 
   /** By file; those that are of no interest, or cannot be had, without descriptors. */
   private final Map<String, Library> known = new HashMap<>();
@@ -51,8 +51,8 @@ public final class TlsLibraries implements AutoCloseable {
 
   private record Library(String name, List<Integer> probes) {}
 
-  TlsLibraries(LightSkeleton skeleton) {
-    this.skeleton = skeleton;
+  TlsLibraries(ProbeHost host) {
+    this.host = host;
   }
 
   /** From now on it is counted when libraries come and go. */
@@ -67,7 +67,7 @@ public final class TlsLibraries implements AutoCloseable {
           if (place == null) {
             throw ProbeException.of("the dynamic linker " + path + " has no " + MAPPED);
           }
-          linker = skeleton.openUprobe("on_libraries", path, place, false);
+          linker = host.attachUprobe("on_libraries", path, place, false);
           return;
         }
       }
@@ -136,11 +136,11 @@ public final class TlsLibraries implements AutoCloseable {
         if (!function.getKey().equals(FREE)) {
           // Before its beginning: of a call without an end everything would seem to be part.
           library.probes.add(
-              0, skeleton.openUprobe("on_tls_return", path, function.getValue(), true));
+              0, host.attachUprobe("on_tls_return", path, function.getValue(), true));
         }
         String program = PROGRAMS.get(function.getKey());
         if (program != null) {
-          library.probes.add(0, skeleton.openUprobe(program, path, function.getValue(), false));
+          library.probes.add(0, host.attachUprobe(program, path, function.getValue(), false));
         }
       }
       news.add(library.name);
@@ -154,17 +154,17 @@ public final class TlsLibraries implements AutoCloseable {
     return library;
   }
 
-  private static void close(Library library) {
-    library.probes.forEach(Native::close);
+  private void close(Library library) {
+    library.probes.forEach(host::detachUprobe);
     library.probes.clear();
   }
 
   /** Lets go of all. */
   @Override
   public synchronized void close() {
-    Native.close(linker);
+    host.detachUprobe(linker);
     linker = -1;
-    known.values().forEach(TlsLibraries::close);
+    known.values().forEach(this::close);
     known.clear();
   }
 }

@@ -83,14 +83,14 @@ class MissedEventsTest {
                     }));
     measuring.await();
     Thread.sleep(50);
-    probes.programs().detach("on_switch");
-    probes.programs().detach("on_wakeup");
+    probes.programs().skeleton().detach("on_switch");
+    probes.programs().skeleton().detach("on_wakeup");
     unseen.countDown();
     while (!spinning) {
       Thread.sleep(1);
     }
-    probes.programs().attach("on_wakeup");
-    probes.programs().attach("on_switch");
+    probes.programs().skeleton().attach("on_wakeup");
+    probes.programs().skeleton().attach("on_switch");
     Thread.sleep(200);
     seen.countDown();
     long[] account = result.get();
@@ -115,7 +115,7 @@ class MissedEventsTest {
               });
       spinners[i].start();
     }
-    probes.programs().detach("on_wakeup");
+    probes.programs().skeleton().detach("on_wakeup");
     try {
       long[] queued = new long[1];
       long[] account =

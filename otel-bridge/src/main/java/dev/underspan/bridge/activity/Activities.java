@@ -32,7 +32,7 @@ public final class Activities {
 
   /** Who has which slot, for those who look at slots from outside. */
   private final AtomicReferenceArray<@Nullable WeakReference<ThreadState>> bySlot =
-      new AtomicReferenceArray<>(MAX_SLOTS);
+      new AtomicReferenceArray<>(MAX_SLOTS + 1);
 
   private static final int MAX_SLOTS = 65_536;
 

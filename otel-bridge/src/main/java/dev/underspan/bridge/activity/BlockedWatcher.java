@@ -87,7 +87,7 @@ public final class BlockedWatcher {
     }
     finish(kernel.ledger());
     Ledger ledger = kernel.ledger();
-    for (int slot = 0; slot < ledger.slots(); slot++) {
+    for (int slot = 1; slot <= ledger.slots(); slot++) {
       if (ledger.hasHead(slot)) {
         ThreadState state = activities.bySlot(slot);
         if (state != null && state.slot() == slot) {

@@ -12,12 +12,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class FakeKernel implements Kernel {
   /** What the kernel would write. */
   public final ByteBuffer memory =
-      ByteBuffer.allocateDirect(Layout.LEDGER_SLOTS * Layout.Slot.SIZE)
+      ByteBuffer.allocateDirect((Layout.LEDGER_SLOTS + 1) * Layout.Slot.SIZE)
           .order(ByteOrder.nativeOrder());
-
-  /** Its variables. */
-  public final ByteBuffer globals =
-      ByteBuffer.allocateDirect(Layout.Globals.SIZE).order(ByteOrder.nativeOrder());
 
   /** The latest request of each connection. */
   public final ByteBuffer requests =
@@ -25,7 +21,7 @@ public final class FakeKernel implements Kernel {
           .order(ByteOrder.nativeOrder());
 
   private final RecentRequests recent = new RecentRequests(requests);
-  private final Ledger ledger = new Ledger(memory, globals);
+  private final Ledger ledger = new Ledger(memory);
   private final AtomicInteger next = new AtomicInteger();
   private final int slots;
 
@@ -51,8 +47,8 @@ public final class FakeKernel implements Kernel {
 
   @Override
   public int enrol() {
-    int slot = next.getAndIncrement();
-    return slot < slots ? slot : -1;
+    int slot = next.incrementAndGet();
+    return slot <= slots ? slot : -1;
   }
 
   /** How often a thread asked for a slot. */
