@@ -29,7 +29,13 @@ public final class KernelProbes implements AutoCloseable {
   /** Most slots that a ledger can have. */
   public static final int MAX_SLOTS = 65_536;
 
-  private final ProbeHost host;
+  private final int ringBytes;
+  private final int slots;
+
+  /** Maps to go on with at another sidecar; null where this process has the programs. */
+  private final @Nullable ProcessMaps maps;
+
+  private volatile ProbeHost host;
   private final Ledger ledger;
   private final @Nullable RingReader events;
   private final @Nullable RecentRequests recent;
@@ -47,6 +53,9 @@ public final class KernelProbes implements AutoCloseable {
       @Nullable ProbeException socketsMissing)
       throws ProbeException {
     this.host = host;
+    this.maps = host instanceof SidecarClient ? maps : null;
+    this.ringBytes = ringBytes;
+    this.slots = slots;
     this.socketsMissing = socketsMissing;
     this.ledger =
         new Ledger(
@@ -82,13 +91,7 @@ public final class KernelProbes implements AutoCloseable {
    * @throws ProbeException when not even the ledger can be had
    */
   public static KernelProbes open(int ringBytes, int slots) throws ProbeException {
-    if (Integer.bitCount(ringBytes) != 1 || ringBytes < 4096) {
-      throw ProbeException.of(
-          "the ring buffer's size must be a power of two of at least 4096, not " + ringBytes);
-    }
-    if (slots < 1 || slots > MAX_SLOTS) {
-      throw ProbeException.of("the ledger can have 1 to " + MAX_SLOTS + " slots, not " + slots);
-    }
+    check(ringBytes, slots);
     Programs programs = Programs.load();
     try {
       ProbeException socketsMissing = programs.socketsMissing();
@@ -105,6 +108,70 @@ public final class KernelProbes implements AutoCloseable {
     } catch (ProbeException | RuntimeException e) {
       programs.close();
       throw e;
+    }
+  }
+
+  private static void check(int ringBytes, int slots) throws ProbeException {
+    if (Integer.bitCount(ringBytes) != 1 || ringBytes < 4096) {
+      throw ProbeException.of(
+          "the ring buffer's size must be a power of two of at least 4096, not " + ringBytes);
+    }
+    if (slots < 1 || slots > MAX_SLOTS) {
+      throw ProbeException.of("the ledger can have 1 to " + MAX_SLOTS + " slots, not " + slots);
+    }
+  }
+
+  /**
+   * Has a sidecar serve this process, which needs no rights of its own for that.
+   *
+   * @param socket where the sidecar listens
+   * @param ringBytes as in {@link #open}
+   * @param slots as in {@link #open}; each thread of the process takes one
+   * @throws ProbeException when there is no sidecar, or it refuses
+   */
+  public static KernelProbes connect(Path socket, int ringBytes, int slots) throws ProbeException {
+    check(ringBytes, slots);
+    SidecarClient client = SidecarClient.connect(socket, slots, ringBytes, null);
+    try {
+      KernelProbes probes =
+          new KernelProbes(client, client.maps(), ringBytes, slots, client.socketsMissing());
+      probes.enrol(true);
+      probes.begin();
+      return probes;
+    } catch (ProbeException | RuntimeException e) {
+      client.close();
+      client.maps().close();
+      throw e;
+    }
+  }
+
+  /** Whether a sidecar has the programs. */
+  public boolean isBySidecar() {
+    return maps != null;
+  }
+
+  /** Waits until the sidecar is gone. The mapped memory stays, and nobody writes to it any more. */
+  public void awaitSidecarEnd() {
+    ((SidecarClient) host).awaitEnd();
+  }
+
+  /**
+   * Goes on with another sidecar: threads keep their slots.
+   *
+   * @throws ProbeException when there is none yet, or it refuses
+   */
+  public void reconnect(Path socket) throws ProbeException {
+    host.close();
+    TlsLibraries libraries = tlsLibraries;
+    if (libraries != null) {
+      libraries.forget();
+    }
+    SidecarClient client = SidecarClient.connect(socket, slots, ringBytes, maps);
+    client.maps().close(); // the same again
+    host = client;
+    begin();
+    if (libraries != null) {
+      libraries.resume(client);
     }
   }
 
@@ -252,5 +319,8 @@ public final class KernelProbes implements AutoCloseable {
       libraries.close();
     }
     host.close();
+    if (maps != null) {
+      maps.close();
+    }
   }
 }

@@ -4,6 +4,8 @@ import com.kenai.jffi.MemoryIO;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import jnr.ffi.LastError;
 import jnr.ffi.LibraryLoader;
 import jnr.ffi.Runtime;
@@ -19,6 +21,8 @@ final class Native {
   static final int PROT_WRITE = 2;
   private static final int MAP_SHARED = 1;
   private static final long PERF_FLAG_FD_CLOEXEC = 8;
+  private static final int AT_FDCWD = -100;
+  private static final int O_CLOEXEC = 1 << 19;
   private static final int SOL_SOCKET = 1;
   private static final int SO_ACCEPTCONN = 30;
 
@@ -37,6 +41,7 @@ final class Native {
   /** System call numbers, -1 where we do not know the processor. */
   private record Numbers(
       long read,
+      long openAt,
       long mmap,
       long munmap,
       long close,
@@ -59,13 +64,14 @@ final class Native {
       return switch (System.getProperty("os.arch", "")) {
         case "amd64", "x86_64" ->
             new Numbers(
-                0, 9, 11, 3, 16, 271, 186, 321, 298, 434, 41, 49, 50, 288, 42, 46, 47, 55, 54);
+                0, 257, 9, 11, 3, 16, 271, 186, 321, 298, 434, 41, 49, 50, 288, 42, 46, 47, 55, 54);
         case "aarch64" ->
             new Numbers(
-                63, 222, 215, 57, 29, 73, 178, 280, 241, 434, 198, 200, 201, 242, 203, 211, 212,
+                63, 56, 222, 215, 57, 29, 73, 178, 280, 241, 434, 198, 200, 201, 242, 203, 211, 212,
                 209, 208);
         default ->
-            new Numbers(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+            new Numbers(
+                -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
       };
     }
   }
@@ -239,6 +245,17 @@ final class Native {
   /** gettid(2): the calling thread's id as its own process knows it. */
   static int threadId() {
     return (int) call(NUMBERS.getTid, 0, 0, 0, 0, 0, 0);
+  }
+
+  /** open(2) to read, close-on-exec; the descriptor or -errno. */
+  static int open(Path file) {
+    byte[] bytes = (file + "\0").getBytes(StandardCharsets.UTF_8);
+    ByteBuffer name = allocate(bytes.length).put(0, bytes);
+    try {
+      return (int) call(NUMBERS.openAt, AT_FDCWD, address(name), O_CLOEXEC, 0, 0, 0);
+    } finally {
+      Reference.reachabilityFence(name);
+    }
   }
 
   /** read(2); how many bytes, or -errno. */

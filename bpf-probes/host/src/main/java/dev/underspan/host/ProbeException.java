@@ -41,6 +41,11 @@ public final class ProbeException extends Exception {
     return new ProbeException(message, 0);
   }
 
+  /** What the sidecar said. */
+  static ProbeException refused(String why, int errno) {
+    return new ProbeException("the sidecar refuses: " + why, errno);
+  }
+
   private static String missingRights() {
     long effective = effectiveCapabilities();
     StringBuilder missing = new StringBuilder();

@@ -65,6 +65,18 @@ record ProcessMaps(int ledger, int events, int recent) {
     return fd;
   }
 
+  /** As {@link #descriptors} gave them. */
+  static ProcessMaps of(int[] descriptors) {
+    return descriptors.length == 1
+        ? new ProcessMaps(descriptors[0], -1, -1)
+        : new ProcessMaps(descriptors[0], descriptors[1], descriptors[2]);
+  }
+
+  /** Those that there are. */
+  int[] descriptors() {
+    return events < 0 ? new int[] {ledger} : new int[] {ledger, events, recent};
+  }
+
   /** What is mapped stays. */
   void close() {
     Native.close(ledger);

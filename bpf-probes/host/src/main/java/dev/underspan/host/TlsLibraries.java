@@ -42,7 +42,7 @@ public final class TlsLibraries implements AutoCloseable {
 
   private static final String MAPPED = "_dl_debug_state";
 
-  private final ProbeHost host;
+  private ProbeHost host;
 
   /** By file; those that are of no interest, or cannot be had, without descriptors. */
   private final Map<String, Library> known = new HashMap<>();
@@ -157,6 +157,18 @@ public final class TlsLibraries implements AutoCloseable {
   private void close(Library library) {
     library.probes.forEach(host::detachUprobe);
     library.probes.clear();
+  }
+
+  /** Whoever had the probes is gone. */
+  synchronized void forget() {
+    linker = -1;
+    known.clear();
+  }
+
+  /** Goes on with probes of another one; {@link #refresh} is due. */
+  synchronized void resume(ProbeHost newHost) throws ProbeException {
+    host = newHost;
+    watch();
   }
 
   /** Lets go of all. */

@@ -1,0 +1,164 @@
+package dev.underspan.host;
+
+import dev.underspan.abi.Ledger;
+import dev.underspan.host.UnixSocket.Message;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The JVM's end of a connection to a sidecar. It needs no right but to open the socket; threads
+ * find their slots, since the kernel gives one to each unasked.
+ */
+final class SidecarClient implements ProbeHost {
+  private static final int POLLRDHUP = 0x2000;
+
+  private final UnixSocket socket;
+  private final ProcessMaps maps;
+  private final @Nullable ProbeException socketsMissing;
+
+  private SidecarClient(
+      UnixSocket socket, ProcessMaps maps, @Nullable ProbeException socketsMissing) {
+    this.socket = socket;
+    this.maps = maps;
+    this.socketsMissing = socketsMissing;
+  }
+
+  /**
+   * Asks to be served.
+   *
+   * @param had maps that an earlier sidecar gave, to go on with; null: none
+   */
+  static SidecarClient connect(Path path, int slots, int ringBytes, @Nullable ProcessMaps had)
+      throws ProbeException {
+    UnixSocket socket = UnixSocket.connect(path);
+    try {
+      int[] maps = had == null ? new int[0] : had.descriptors();
+      Message challenge =
+          ask(socket, SidecarProtocol.CHALLENGE, SidecarProtocol.hello(slots, ringBytes), maps);
+      long nonce = challenge.bytes().getLong();
+      Message welcome =
+          ask(
+              socket,
+              SidecarProtocol.WELCOME,
+              SidecarProtocol.withNonce(SidecarProtocol.ANSWER, nonce));
+      boolean sockets = welcome.bytes().getInt() == 1;
+      ProbeException missing =
+          sockets ? null : ProbeException.of(SidecarProtocol.text(welcome.bytes()));
+      int[] given = welcome.descriptors();
+      if (given.length != (sockets ? 3 : 1)) {
+        welcome.closeDescriptors();
+        throw ProbeException.of("the sidecar gave " + given.length + " maps");
+      }
+      return new SidecarClient(socket, ProcessMaps.of(welcome.keepDescriptors()), missing);
+    } catch (ProbeException | RuntimeException e) {
+      socket.close();
+      throw e;
+    }
+  }
+
+  private static Message ask(UnixSocket socket, int expected, ByteBuffer request, int... files)
+      throws ProbeException {
+    int error = socket.send(request, files);
+    if (error < 0) {
+      throw ProbeException.of("asking the sidecar", -error, "");
+    }
+    Message answer = socket.receive();
+    if (answer == null) {
+      throw ProbeException.of("the sidecar has closed the connection");
+    }
+    int type = answer.bytes().remaining() < 8 ? 0 : answer.bytes().getInt();
+    if (type == expected) {
+      return answer;
+    }
+    answer.closeDescriptors();
+    if (type == SidecarProtocol.REFUSED) {
+      int errno = answer.bytes().getInt();
+      throw ProbeException.refused(SidecarProtocol.text(answer.bytes()), errno);
+    }
+    throw ProbeException.of("the sidecar answered something else (" + type + ")");
+  }
+
+  private synchronized int done(ByteBuffer request, int... files) throws ProbeException {
+    return ask(socket, SidecarProtocol.DONE, request, files).bytes().getInt();
+  }
+
+  ProcessMaps maps() {
+    return maps;
+  }
+
+  @Nullable ProbeException socketsMissing() {
+    return socketsMissing;
+  }
+
+  /** Waits until the sidecar is gone. */
+  void awaitEnd() {
+    ByteBuffer entry = Native.allocate(8);
+    int ready = 0;
+    while (ready <= 0) {
+      entry.putInt(0, socket.fd()).putInt(4, POLLRDHUP);
+      ready = Native.poll(entry, 1, -1); // a signal may end it early
+    }
+  }
+
+  @Override
+  public int attachUprobe(String program, Path file, long fileOffset, boolean onReturn)
+      throws ProbeException {
+    int number = SidecarProtocol.UPROBES.indexOf(program);
+    // The sidecar may see another file under that name, or none.
+    int fd = Native.open(file);
+    if (fd < 0) {
+      throw ProbeException.of("opening " + file, -fd, "");
+    }
+    try {
+      ByteBuffer request = Native.allocate(20).putInt(SidecarProtocol.UPROBE).putInt(number);
+      request.putInt(onReturn ? 1 : 0).putLong(fileOffset);
+      return done(request.flip(), fd);
+    } finally {
+      Native.close(fd);
+    }
+  }
+
+  @Override
+  public void detachUprobe(int uprobe) {
+    if (uprobe >= 0) {
+      try {
+        done(SidecarProtocol.message(SidecarProtocol.RELEASE, uprobe));
+      } catch (ProbeException e) {
+        return; // the sidecar is gone, and the probe with it
+      }
+    }
+  }
+
+  @Override
+  public int enrol(Ledger ledger, boolean agent) {
+    int slot = ledger.find(Native.threadId());
+    if (slot >= 0 && agent) {
+      ledger.setAgent(slot);
+      return -1;
+    }
+    return slot;
+  }
+
+  @Override
+  public void adopt(Iterable<Integer> descriptors) throws ProbeException {
+    List<Integer> sockets = new ArrayList<>();
+    for (int fd : descriptors) {
+      if (fd != socket.fd() && Native.isListening(fd) >= 0) {
+        sockets.add(fd);
+      }
+    }
+    for (int from = 0; from < sockets.size(); from += UnixSocket.MAX_DESCRIPTORS) {
+      int to = Math.min(sockets.size(), from + UnixSocket.MAX_DESCRIPTORS);
+      int[] some = sockets.subList(from, to).stream().mapToInt(Integer::intValue).toArray();
+      done(SidecarProtocol.message(SidecarProtocol.SOCKETS, some.length), some);
+    }
+  }
+
+  @Override
+  public void close() {
+    socket.close();
+  }
+}
