@@ -36,6 +36,11 @@ final class MappedLedger implements Kernel, AutoCloseable {
   }
 
   @Override
+  public String level() {
+    return "kernel";
+  }
+
+  @Override
   public Ledger ledger() {
     return probes.ledger();
   }

@@ -66,9 +66,10 @@ final class AdviceRuntime implements UnderspanRuntime {
     servers = socketServers;
   }
 
-  void wireIsRead(boolean inTls) {
-    tls = inTls;
-    wire = true;
+  /** Whether calls are read from the wire, and from within TLS. */
+  void wireIsRead(boolean isRead, boolean inTls) {
+    tls = isRead && inTls;
+    wire = isRead;
   }
 
   long failures() {

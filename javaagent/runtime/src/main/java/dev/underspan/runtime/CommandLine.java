@@ -3,6 +3,7 @@ package dev.underspan.runtime;
 import dev.underspan.host.KernelProbes;
 import dev.underspan.host.ProbeException;
 import java.io.PrintStream;
+import java.util.Arrays;
 
 /** {@code java -jar underspan.jar …}. */
 public final class CommandLine {
@@ -14,6 +15,8 @@ public final class CommandLine {
             traces the service; OTEL_* variables say where the spans go
 
         java -jar underspan.jar doctor     what a service started here would get, and why
+        java -jar underspan.jar sidecar [--socket PATH] [--memory MIB]
+            has the rights and the programs, so that services here need none
         java -jar underspan.jar version
         java -jar underspan.jar help
       """;
@@ -31,6 +34,9 @@ public final class CommandLine {
     switch (command) {
       case "help", "--help", "-h" -> out.print(HELP);
       case "version", "--version" -> out.println("underspan " + AgentMain.VERSION);
+      case "sidecar" -> {
+        return SidecarCommand.run(Arrays.asList(args).subList(1, args.length));
+      }
       case "doctor" -> {
         return doctor(out);
       }

@@ -1,6 +1,7 @@
 package dev.underspan.runtime;
 
 import dev.underspan.host.KernelProbes;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -65,6 +66,12 @@ final class Configuration {
   /** Whether to try for kernel access. */
   boolean kernel() {
     return flag("underspan.kernel.enabled", true);
+  }
+
+  /** Where a sidecar is to be found if it was told; then this process's own rights are not used. */
+  @Nullable Path sidecar() {
+    String value = get("underspan.sidecar.socket");
+    return value == null || value.isBlank() ? null : Path.of(value);
   }
 
   /** Whether to tell more on stderr. */

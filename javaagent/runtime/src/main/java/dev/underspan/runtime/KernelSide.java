@@ -9,6 +9,7 @@ import dev.underspan.bridge.enrich.EventPump;
 import dev.underspan.host.KernelProbes;
 import dev.underspan.host.ProbeException;
 import dev.underspan.host.RingReader;
+import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -38,6 +39,7 @@ final class KernelSide implements Kernel, EventPump {
   private volatile @Nullable Consumer<SocketEvent> sink;
   private volatile @Nullable Runnable onLibraries;
   private volatile boolean stopping;
+  private volatile boolean gap;
   private final AtomicLong handled = new AtomicLong();
   private final AtomicLong failed = new AtomicLong();
 
@@ -48,6 +50,26 @@ final class KernelSide implements Kernel, EventPump {
   /** Loads and attaches; the calling thread becomes the agent's. */
   static KernelSide start(int ringBytes, int slots) throws ProbeException {
     return new KernelSide(KernelProbes.open(ringBytes, slots));
+  }
+
+  /**
+   * Has a sidecar serve this process.
+   *
+   * @param socket where it listens
+   */
+  static KernelSide connect(Path socket, int ringBytes, int slots) throws ProbeException {
+    return new KernelSide(KernelProbes.connect(socket, ringBytes, slots));
+  }
+
+  /** Goes on with another sidecar; what happened meanwhile is not known. */
+  void reconnect(Path socket) throws ProbeException {
+    probes.reconnect(socket);
+    gap = true;
+  }
+
+  @Override
+  public String level() {
+    return probes.isBySidecar() ? "sidecar" : "kernel";
   }
 
   @Override
@@ -127,7 +149,8 @@ final class KernelSide implements Kernel, EventPump {
           }
         }
         long lost = probes.lostEvents();
-        if (lost != lostBefore) {
+        if (lost != lostBefore || gap) {
+          gap = false;
           lostBefore = lost;
           events.onLoss();
         }

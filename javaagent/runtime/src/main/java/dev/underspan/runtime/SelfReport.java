@@ -7,11 +7,11 @@ import dev.underspan.bridge.enrich.ForeignSpans;
 import dev.underspan.bridge.export.SelfCounter;
 import dev.underspan.bridge.span.SocketServers;
 import dev.underspan.bridge.wire.WireCounters;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -21,11 +21,15 @@ import org.jspecify.annotations.Nullable;
  * them at the end; metrics are made of the same counters.
  */
 final class SelfReport {
-  private final List<SelfCounter> counters = new ArrayList<>();
+  private final List<SelfCounter> counters = new CopyOnWriteArrayList<>();
+  private int taken;
   private final Set<SelfCounter> told = ConcurrentHashMap.newKeySet();
 
-  List<SelfCounter> counters() {
-    return List.copyOf(counters);
+  /** Those that were added since this was called last. */
+  synchronized List<SelfCounter> takeNew() {
+    List<SelfCounter> fresh = List.copyOf(counters.subList(taken, counters.size()));
+    taken += fresh.size();
+    return fresh;
   }
 
   private void count(String metric, String unit, @Nullable String reason, LongSupplier value) {

@@ -28,62 +28,44 @@ import org.jspecify.annotations.Nullable;
  * The longer part of the start, on a thread of the agent's own, in parallel with the application.
  * Whatever fails is told once, and the application goes on.
  */
-final class Startup {
+final class Startup implements KernelLink.User {
   private static final long SHUTDOWN_SECONDS = 3;
 
   /** How often to look for losses. */
   private static final long REPORT_NS = TimeUnit.SECONDS.toNanos(2);
 
-  private Startup() {}
+  private final Configuration configuration;
+  private final AgentThreads threads;
+  private final KernelLink link;
+  private final boolean follow;
+  private final Telemetry telemetry;
+  private final Tracer tracer;
+  private final EpochClock clock = new EpochClock();
+  private final Activities activities = new Activities();
+  private final InjectedSpans injected = new InjectedSpans();
+  private final WireCounters counters = new WireCounters();
+  private final ClientOwners owners = new ClientOwners();
+  private final SelfReport report = new SelfReport();
+  private final ServerSpans serverSpans;
+  private final ForeignSpans foreign;
+  private final ModeReport told;
+  private final AdviceRuntime runtime;
+  private final CountDownLatch drained = new CountDownLatch(1);
+  private @Nullable NativeTlsWatch nativeTls;
 
-  static void run(Configuration configuration, Mode mode, AgentThreads threads) {
-    long begin = System.nanoTime();
-    NativeAccess.allow();
-    KernelSide kernel = null;
-    String missing = "";
-    try {
-      if (configuration.kernel()) {
-        kernel = KernelSide.start(configuration.ringBytes(), configuration.slots());
-      } else {
-        missing = "switched off by underspan.kernel.enabled";
-      }
-    } catch (ProbeException e) {
-      missing = String.valueOf(e.getMessage());
-    } catch (RuntimeException | LinkageError e) {
-      missing = "the native part cannot be used here: " + e;
-    }
-    try {
-      wire(configuration, mode, threads, kernel, missing, begin);
-    } catch (RuntimeException | LinkageError e) {
-      Log.warn("cannot start (" + e + "); the application runs without tracing");
-      if (kernel != null) {
-        kernel.close();
-      }
-    }
-  }
-
-  private static void wire(
-      Configuration configuration,
-      Mode mode,
-      AgentThreads threads,
-      @Nullable KernelSide kernel,
-      String missing,
-      long begin) {
-    boolean follow = mode != Mode.STANDALONE && configuration.instrumentation("opentelemetry");
+  private Startup(Configuration configuration, Mode mode, AgentThreads threads, KernelLink link) {
+    this.configuration = configuration;
+    this.threads = threads;
+    this.link = link;
+    follow = mode != Mode.STANDALONE && configuration.instrumentation("opentelemetry");
     boolean agent = follow && OtherTracer.agent() != null;
-    Telemetry telemetry = telemetry(mode == Mode.ENRICH || agent);
-    Tracer tracer = telemetry.tracer(AgentMain.VERSION);
-    EpochClock clock = new EpochClock();
-    Activities activities = new Activities();
-    InjectedSpans injected = new InjectedSpans();
+    telemetry = telemetry(mode == Mode.ENRICH || agent);
+    tracer = telemetry.tracer(AgentMain.VERSION);
     AcceptTimes acceptTimes = new AcceptTimes();
-    WireCounters counters = new WireCounters();
-    ServerSpans serverSpans =
-        new ServerSpans(tracer, telemetry.propagator(), activities, acceptTimes, clock);
-    ClientOwners owners = new ClientOwners();
-    ForeignSpans foreign = new ForeignSpans(activities, serverSpans, clock, owners);
-    ModeReport told = new ModeReport(foreign);
-    AdviceRuntime runtime =
+    serverSpans = new ServerSpans(tracer, telemetry.propagator(), activities, acceptTimes, clock);
+    foreign = new ForeignSpans(activities, serverSpans, clock, owners);
+    told = new ModeReport(foreign);
+    runtime =
         new AdviceRuntime(
             activities,
             serverSpans,
@@ -98,62 +80,37 @@ final class Startup {
     } else if (mode == Mode.ENRICH) {
       foreign.activate(false);
     }
-    CountDownLatch drained = new CountDownLatch(1);
-    if (kernel != null) {
-      activities.connect(kernel);
+  }
+
+  static void run(Configuration configuration, Mode mode, AgentThreads threads) {
+    long begin = System.nanoTime();
+    NativeAccess.allow();
+    KernelLink link = new KernelLink(configuration);
+    link.open();
+    try {
+      new Startup(configuration, mode, threads, link).begin(begin);
+    } catch (RuntimeException | LinkageError e) {
+      Log.warn("cannot start (" + e + "); the application runs without tracing");
+      link.close();
     }
-    SelfReport report = new SelfReport();
-    if (kernel != null && kernel.socketsMissing() == null) {
-      TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters) : null;
-      SocketServers servers =
-          configuration.instrumentation("socket-server")
-              ? new SocketServers(serverSpans, activities, counters)
-              : null;
-      SocketEvents events =
-          new SocketEvents(
-              new ClientSpans(tracer, telemetry.ids(), injected, clock),
-              owners,
-              counters,
-              tap,
-              servers);
-      if (servers != null) {
-        runtime.serve(servers);
-        report.addServers(servers);
-      }
-      foreign.connect(kernel);
-      serverSpans.connect(events.serverTls());
-      runtime.wireIsRead(tap != null);
-      if (tap != null) {
-        UnderspanTls.install(new TlsAdviceRuntime(tap, activities, threads));
-      }
-      if (configuration.instrumentation("tls-native")) {
-        NativeTlsWatch.start(kernel, threads);
-      }
-      threads
-          .daemon(
-              "events",
-              () -> {
-                kernel.read(events);
-                drained.countDown();
-              })
-          .start();
-    } else {
-      drained.countDown();
+  }
+
+  private void begin(long begin) {
+    KernelSide kernel = link.kernel();
+    if (kernel != null) {
+      first(kernel);
     }
     BlockedWatcher blocked =
-        kernel != null && configuration.blockedThreshold() > 0
+        configuration.kernel() && configuration.blockedThreshold() > 0
             ? new BlockedWatcher(
                 activities,
                 TimeUnit.MILLISECONDS.toNanos(configuration.blockedThreshold()),
                 configuration.blockedRate())
             : null;
-    if (kernel != null) {
-      report.addKernel(kernel);
-    }
     report.addProcess(activities, runtime, blocked);
     report.addForeign(foreign, owners);
     report.addWire(counters);
-    telemetry.observe(report.counters(), AgentMain.VERSION);
+    telemetry.observe(report.takeNew(), AgentMain.VERSION);
     threads.daemon("watch", () -> watch(blocked, report)).start();
     UnderspanKafka.install(
         new KafkaAdviceRuntime(
@@ -166,18 +123,79 @@ final class Startup {
     if (built != 0) {
       told.seen((built & Underspan.AGENT) != 0);
     }
-    Runtime.getRuntime()
-        .addShutdownHook(
-            threads.daemon(
-                "shutdown",
-                () -> stop(configuration, telemetry, kernel, drained, report, counters)));
+    Runtime.getRuntime().addShutdownHook(threads.daemon("shutdown", this::stop));
     try {
       // "ready" is to mean all of it, the JDK's own classes included.
       Instrumenter.awaitReady();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    report(kernel, missing, told.first(), begin);
+    tell(kernel, begin);
+    link.follow(this, threads);
+  }
+
+  @Override
+  public void first(KernelSide kernel) {
+    report.addKernel(kernel);
+    if (kernel.socketsMissing() == null) {
+      readWire(kernel);
+    } else {
+      drained.countDown();
+    }
+    telemetry.observe(report.takeNew(), AgentMain.VERSION);
+    activities.connect(kernel);
+  }
+
+  private void readWire(KernelSide kernel) {
+    TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters) : null;
+    SocketServers servers =
+        configuration.instrumentation("socket-server")
+            ? new SocketServers(serverSpans, activities, counters)
+            : null;
+    SocketEvents events =
+        new SocketEvents(
+            new ClientSpans(tracer, telemetry.ids(), injected, clock, kernel.level()),
+            owners,
+            counters,
+            tap,
+            servers);
+    if (servers != null) {
+      runtime.serve(servers);
+      report.addServers(servers);
+    }
+    foreign.connect(kernel);
+    serverSpans.connect(events.serverTls());
+    runtime.wireIsRead(true, tap != null);
+    if (tap != null) {
+      UnderspanTls.install(new TlsAdviceRuntime(tap, activities, threads));
+    }
+    if (configuration.instrumentation("tls-native")) {
+      nativeTls = NativeTlsWatch.start(kernel, threads);
+    }
+    threads
+        .daemon(
+            "events",
+            () -> {
+              kernel.read(events);
+              drained.countDown();
+            })
+        .start();
+  }
+
+  @Override
+  public void gone(KernelSide kernel) {
+    activities.disconnect();
+    runtime.wireIsRead(false, false);
+  }
+
+  @Override
+  public void back(KernelSide kernel) {
+    activities.connect(kernel);
+    runtime.wireIsRead(kernel.socketsMissing() == null, configuration.instrumentation("tls"));
+    NativeTlsWatch watch = nativeTls;
+    if (watch != null) {
+      watch.again();
+    }
   }
 
   /** Our own SDK; beside another tracer it is of use, but not the main thing. */
@@ -252,32 +270,30 @@ final class Startup {
     }
   }
 
-  private static void report(@Nullable KernelSide kernel, String missing, String mode, long begin) {
-    String took = "; " + mode + " (ready after " + (System.nanoTime() - begin) / 1_000_000 + " ms)";
+  private void tell(@Nullable KernelSide kernel, long begin) {
+    String took =
+        "; " + told.first() + " (ready after " + (System.nanoTime() - begin) / 1_000_000 + " ms)";
     if (kernel == null) {
-      Log.info("level process: " + missing + took);
-    } else {
-      ProbeException sockets = kernel.socketsMissing();
-      Log.info(
-          sockets == null
-              ? "level kernel: ledger and sockets by tracepoints" + took
-              : "level kernel: ledger; no client spans from the wire: "
-                  + sockets.getMessage()
-                  + took);
-      ProbeException stops = kernel.probes().safepointsMissing();
-      if (stops != null) {
-        Log.info("stops of the JVM (GC) are not told apart: " + stops.getMessage());
-      }
+      Log.info("level process: " + link.missing() + took);
+      return;
+    }
+    ProbeException sockets = kernel.socketsMissing();
+    String by = kernel.probes().isBySidecar() ? ", by the sidecar at " + link.socket() : "";
+    Log.info(
+        "level "
+            + kernel.level()
+            + (sockets == null
+                ? ": ledger and sockets by tracepoints" + by
+                : ": ledger" + by + "; no client spans from the wire: " + sockets.getMessage())
+            + took);
+    ProbeException stops = kernel.probes().safepointsMissing();
+    if (stops != null) {
+      Log.info("stops of the JVM (GC) are not told apart: " + stops.getMessage());
     }
   }
 
-  private static void stop(
-      Configuration configuration,
-      Telemetry telemetry,
-      @Nullable KernelSide kernel,
-      CountDownLatch drained,
-      SelfReport report,
-      WireCounters counters) {
+  private void stop() {
+    KernelSide kernel = link.kernel();
     try {
       if (kernel != null) {
         kernel.stop();
@@ -293,9 +309,7 @@ final class Startup {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } finally {
-      if (kernel != null) {
-        kernel.close();
-      }
+      link.close();
     }
   }
 }

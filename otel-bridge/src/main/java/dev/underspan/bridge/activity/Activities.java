@@ -37,14 +37,38 @@ public final class Activities {
   private static final int MAX_SLOTS = 65_536;
 
   private final AtomicLong misusedScopes = new AtomicLong();
+
+  /** Null while there is none, or it is gone: then nobody keeps accounts. */
   private volatile @Nullable Kernel kernel;
+
+  /**
+   * The latest one. Its memory stays mapped, and what is in the slots is kept up to date while it
+   * is gone, so that it can come back at any time.
+   */
+  private volatile @Nullable Kernel mapped;
 
   /** No kernel side yet. */
   public Activities() {}
 
-  /** From now on threads get ledger slots. */
+  /** From now on threads get ledger slots; also when the same one is back. */
   public void connect(Kernel newKernel) {
+    mapped = newKernel;
     kernel = newKernel;
+  }
+
+  /** The kernel side is gone, maybe for a while. */
+  public void disconnect() {
+    kernel = null;
+  }
+
+  /**
+   * What {@code underspan.level} says.
+   *
+   * @param byKernel whether the span's time is by the kernel's account
+   */
+  public String level(boolean byKernel) {
+    Kernel latest = mapped;
+    return byKernel && latest != null ? latest.level() : "process";
   }
 
   /** The kernel side, null when there is none. */
@@ -325,7 +349,7 @@ public final class Activities {
 
   private void set(ThreadState state, @Nullable Activity activity) {
     state.current = activity;
-    Kernel connected = kernel;
+    Kernel connected = mapped;
     if (connected != null) {
       state.writeHead(connected.ledger());
     }
@@ -414,7 +438,7 @@ public final class Activities {
     ThreadState state = knownOrNew();
     if (activity != null) {
       inherited.put(thread, activity);
-      Kernel connected = kernel;
+      Kernel connected = mapped;
       if (connected != null && state.slot >= 0) {
         connected.ledger().inheritHead(state.slot);
       }
@@ -439,7 +463,7 @@ public final class Activities {
 
   /** On the carrier, before the mount. */
   public void mount(Thread virtual) {
-    Kernel connected = kernel;
+    Kernel connected = mapped;
     if (connected == null) {
       return;
     }
@@ -456,7 +480,7 @@ public final class Activities {
 
   /** On the carrier, which the virtual thread is about to leave. */
   public void unmount(Thread virtual) {
-    Kernel connected = kernel;
+    Kernel connected = mapped;
     if (connected == null) {
       return;
     }
@@ -504,7 +528,7 @@ public final class Activities {
     if (state == null || state.slot < 0 || state.hint != Layout.HINT_NONE) {
       return false;
     }
-    state.setHint(kernel, (byte) hint);
+    state.setHint(mapped, (byte) hint);
     return true;
   }
 
@@ -512,7 +536,7 @@ public final class Activities {
   public void unblocked() {
     ThreadState state = known();
     if (state != null) {
-      state.setHint(kernel, (byte) Layout.HINT_NONE);
+      state.setHint(mapped, (byte) Layout.HINT_NONE);
     }
   }
 

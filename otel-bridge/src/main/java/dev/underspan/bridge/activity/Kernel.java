@@ -6,6 +6,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What the kernel side gives to threads: the mapped ledger, and a slot for each. */
 public interface Kernel {
+  /** What {@code underspan.level} says of what it measured: {@code kernel} or {@code sidecar}. */
+  String level();
+
   /** The mapped ledger. */
   Ledger ledger();
 

@@ -138,7 +138,7 @@ public final class ForeignSpans {
     fit(budget, endEpochNanos - foreign.startEpochNanos - lasted);
     budget.writeTo(foreign);
     foreign.setAttribute(
-        Keys.LEVEL, activities.kernel() != null && !time.isByProcess() ? "kernel" : "process");
+        Keys.LEVEL, activities.level(activities.kernel() != null && !time.isByProcess()));
     // If it is made current once more, that is an activity without time.
     activityOf.remove(foreign.span);
     enriched.increment();

@@ -26,9 +26,16 @@ public final class ClientSpans implements Consumer<ClientCall> {
   private final WireIdGenerator ids;
   private final InjectedSpans injected;
   private final EpochClock clock;
+  private final String level;
 
-  /** Spans go to the tracer, whose SDK uses the id generator. */
-  public ClientSpans(Tracer tracer, WireIdGenerator ids, InjectedSpans injected, EpochClock clock) {
+  /**
+   * Spans go to the tracer, whose SDK uses the id generator.
+   *
+   * @param level what {@code underspan.level} says
+   */
+  public ClientSpans(
+      Tracer tracer, WireIdGenerator ids, InjectedSpans injected, EpochClock clock, String level) {
+    this.level = level;
     this.tracer = tracer;
     this.ids = ids;
     this.injected = injected;
@@ -76,7 +83,7 @@ public final class ClientSpans implements Consumer<ClientCall> {
             TraceState.getDefault()));
   }
 
-  private static void budget(Span span, ClientCall call) {
+  private void budget(Span span, ClientCall call) {
     Budget budget = new Budget();
     Account begin = (Account) call.accountBegin();
     Account end = (Account) call.accountEnd();
@@ -95,7 +102,7 @@ public final class ClientSpans implements Consumer<ClientCall> {
       budget.idle = duration - network;
     }
     budget.writeTo(span);
-    span.setAttribute(Keys.LEVEL, "kernel");
+    span.setAttribute(Keys.LEVEL, level);
     NetFacts facts = new NetFacts();
     facts.add(call);
     facts.writeTo(span);

@@ -59,7 +59,7 @@ abstract class MessageSpan {
     if (span.isRecording()) {
       SpanTime time = activity.time();
       time.budget().writeTo(span);
-      span.setAttribute(Keys.LEVEL, time.isByKernel() ? "kernel" : "process");
+      span.setAttribute(Keys.LEVEL, activities.level(time.isByKernel()));
     }
     span.end(activity.anchor().epochNanos(now), TimeUnit.NANOSECONDS);
   }

@@ -127,7 +127,7 @@ public final class ServerSpans {
         time.budget().writeTo(span);
         // On no thread that is known, it was at least the kernel that saw it begin.
         boolean byKernel = time.isByKernel() || (arrival != null && !time.isByProcess());
-        span.setAttribute(Keys.LEVEL, byKernel ? "kernel" : "process");
+        span.setAttribute(Keys.LEVEL, activities.level(byKernel));
         if (arrival != null) {
           arrival.writeTo(span);
         }

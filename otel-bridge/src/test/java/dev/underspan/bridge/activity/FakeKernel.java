@@ -36,6 +36,11 @@ public final class FakeKernel implements Kernel {
   }
 
   @Override
+  public String level() {
+    return "kernel";
+  }
+
+  @Override
   public Ledger ledger() {
     return ledger;
   }

@@ -35,7 +35,7 @@ class ClientSpansTest {
   private final Sdk sdk = new Sdk();
   private final InjectedSpans injected = new InjectedSpans();
   private final EpochClock clock = new EpochClock();
-  private final ClientSpans spans = new ClientSpans(sdk.tracer, sdk.ids, injected, clock);
+  private final ClientSpans spans = new ClientSpans(sdk.tracer, sdk.ids, injected, clock, "kernel");
   private final long base = System.nanoTime();
 
   /** A call with all that can be varied here. */

@@ -1,0 +1,165 @@
+package dev.underspan.runtime;
+
+import dev.underspan.host.ProbeException;
+import dev.underspan.host.Sidecar;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The kernel side as it comes and goes: programs of this process's own, to the end of it; or those
+ * of a sidecar, which may be started late, killed, or replaced.
+ */
+final class KernelLink {
+  private static final long RETRY_NS = 500_000_000;
+
+  /** Of one that is there and refuses. */
+  private static final long REFUSED_RETRY_NS = 10_000_000_000L;
+
+  private final Configuration configuration;
+  private final Path socket;
+  private volatile @Nullable KernelSide kernel;
+  private String missing = "";
+
+  /** What there is to do when the kernel side comes, goes, and comes back. */
+  interface User {
+    void first(KernelSide kernel);
+
+    void gone(KernelSide kernel);
+
+    void back(KernelSide kernel);
+  }
+
+  KernelLink(Configuration configuration) {
+    this.configuration = configuration;
+    this.socket = Objects.requireNonNullElse(configuration.sidecar(), Sidecar.DEFAULT_SOCKET);
+  }
+
+  /** The kernel side, also while it is gone; null before it came. */
+  @Nullable KernelSide kernel() {
+    return kernel;
+  }
+
+  /** Why there is none, with the next action. */
+  String missing() {
+    return missing;
+  }
+
+  /** Tries once; the calling thread becomes the agent's. */
+  void open() {
+    if (!configuration.kernel()) {
+      missing = "switched off by underspan.kernel.enabled";
+      return;
+    }
+    StringBuilder why = new StringBuilder();
+    if (configuration.sidecar() == null) {
+      try {
+        kernel = KernelSide.start(configuration.ringBytes(), configuration.slots());
+        return;
+      } catch (ProbeException e) {
+        why.append(e.getMessage());
+      } catch (RuntimeException | LinkageError e) {
+        missing = "the native part cannot be used here: " + e;
+        return;
+      }
+    }
+    if (Files.exists(socket)) {
+      try {
+        kernel = connect();
+        return;
+      } catch (ProbeException e) {
+        why.append(why.isEmpty() ? "" : "; ").append(e.getMessage());
+      } catch (RuntimeException | LinkageError e) {
+        why.append("the native part cannot be used here: ").append(e);
+      }
+    } else if (why.isEmpty()) {
+      why.append("no sidecar listens on ").append(socket).append(" yet; it is waited for");
+    } else {
+      why.append("; or start a sidecar: there is none at ").append(socket);
+    }
+    missing = why.toString();
+  }
+
+  private KernelSide connect() throws ProbeException {
+    return KernelSide.connect(socket, configuration.ringBytes(), configuration.slots());
+  }
+
+  /** Where the sidecar is, or is to be. */
+  Path socket() {
+    return socket;
+  }
+
+  /** Follows the sidecar, where one is of use, on a thread of the agent's own. */
+  void follow(User user, AgentThreads threads) {
+    KernelSide now = kernel;
+    if (configuration.kernel() && (now == null || now.probes().isBySidecar())) {
+      threads.daemon("sidecar", () -> follow(user)).start();
+    }
+  }
+
+  private void follow(User user) {
+    String told = missing;
+    while (!Thread.currentThread().isInterrupted()) {
+      KernelSide known = kernel;
+      try {
+        if (known == null) {
+          if (!Files.exists(socket)) {
+            LockSupport.parkNanos(this, 4 * RETRY_NS);
+            continue;
+          }
+          known = connect();
+          kernel = known;
+          user.first(known);
+          Log.info("a sidecar has come: level sidecar, by " + socket);
+        }
+        known.probes().awaitSidecarEnd();
+        user.gone(known);
+        Log.warn("the sidecar is gone: level process until there is one at " + socket + " again");
+        await(known);
+        user.back(known);
+        Log.info("the sidecar is back: level sidecar");
+      } catch (ProbeException e) {
+        String why = String.valueOf(e.getMessage());
+        if (!told.contains(why)) {
+          Log.warn("a sidecar at " + socket + " is of no use: " + why);
+          told = why;
+        }
+        LockSupport.parkNanos(this, REFUSED_RETRY_NS);
+      } catch (RuntimeException e) {
+        Log.warn("the sidecar is not followed any more: " + e);
+        return;
+      }
+    }
+  }
+
+  private void await(KernelSide known) {
+    String told = "";
+    while (!Thread.currentThread().isInterrupted()) {
+      long pause = RETRY_NS;
+      if (Files.exists(socket)) {
+        try {
+          known.reconnect(socket);
+          return;
+        } catch (ProbeException e) {
+          String why = String.valueOf(e.getMessage());
+          // One that was killed leaves its socket, on which nobody listens.
+          if (e.errno() == 0 && !why.equals(told)) {
+            Log.warn(why);
+            told = why;
+            pause = REFUSED_RETRY_NS;
+          }
+        }
+      }
+      LockSupport.parkNanos(this, pause);
+    }
+  }
+
+  void close() {
+    KernelSide known = kernel;
+    if (known != null) {
+      known.close();
+    }
+  }
+}
