@@ -79,6 +79,7 @@ class MissedEventsTest {
                       unseen.await();
                       spinning = true;
                       spin(60 * MS);
+                      spinning = false;
                       seen.await();
                     }));
     measuring.await();
@@ -91,7 +92,10 @@ class MissedEventsTest {
     }
     probes.programs().skeleton().attach("on_wakeup");
     probes.programs().skeleton().attach("on_switch");
-    Thread.sleep(200);
+    while (spinning) {
+      Thread.sleep(1);
+    }
+    Thread.sleep(100);
     seen.countDown();
     long[] account = result.get();
     assertAddsUp(account);
