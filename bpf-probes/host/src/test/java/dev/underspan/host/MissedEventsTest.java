@@ -59,6 +59,26 @@ class MissedEventsTest {
   }
 
   /** Nanoseconds that the calling thread has waited for a processor, by the scheduler's account. */
+  /**
+   * The calling thread stays on one processor: when a thread in the queue is moved to another one,
+   * the scheduler's note of when it came there begins anew.
+   */
+  private static void pin() throws Exception {
+    String tid = Path.of("/proc/thread-self").toRealPath().getFileName().toString();
+    String allowed =
+        Files.readAllLines(Path.of("/proc/thread-self/status")).stream()
+            .filter(line -> line.startsWith("Cpus_allowed_list:"))
+            .map(line -> line.replaceAll(".*:\\s*(\\d+).*", "$1"))
+            .findFirst()
+            .orElseThrow();
+    Process taskset =
+        new ProcessBuilder("taskset", "-pc", allowed, tid)
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    assertThat(taskset.waitFor()).isZero();
+  }
+
   private static long queued() throws Exception {
     Path file = Path.of("/proc/thread-self/schedstat");
     return Long.parseLong(Files.readString(file).split(" ")[1].trim());
@@ -124,17 +144,19 @@ class MissedEventsTest {
       long[] queued = new long[1];
       long[] account =
           start(
-                  () ->
-                      measure(
-                          probes,
-                          () -> {
-                            long before = queued();
-                            for (int i = 0; i < 40; i++) {
-                              Thread.sleep(2);
-                              spin(5 * MS);
-                            }
-                            queued[0] = queued() - before;
-                          }))
+                  () -> {
+                    pin();
+                    return measure(
+                        probes,
+                        () -> {
+                          long before = queued();
+                          for (int i = 0; i < 40; i++) {
+                            Thread.sleep(2);
+                            spin(5 * MS);
+                          }
+                          queued[0] = queued() - before;
+                        });
+                  })
               .get();
       assertAddsUp(account);
       assertThat(queued[0]).isGreaterThan(10 * MS);
