@@ -60,6 +60,9 @@ int admit(struct admit_args *args)
 	if (args->step == ADMIT_BEGIN) {
 		process->admission++;
 		process->whole = args->whole;
+		/* The end of a stop may have been missed. */
+		if (process->stopped & STOP_ON)
+			process->stopped = bpf_ktime_get_ns() - (process->stopped & ~STOP_ON);
 		return 0;
 	}
 	sweep.ledger = ledger;
@@ -116,11 +119,18 @@ int admit_threads(struct bpf_iter__task *ctx)
 	served.process = process_at(served.ledger);
 	if (!served.process || !served.process->whole)
 		return 0;
-	if (ref && ref->process == number && (ref->slot || ref->agent))
-		return 0;
-	state = task->__state ? KIND_OTHER : KIND_RUN_QUEUE;
 	search.ledger = served.ledger;
 	search.tid = own_tid(task);
+	if (ref && ref->process == number) {
+		slot = slot_at(served.ledger, ref->slot ?: LEDGER_NO_SLOT);
+		if (slot && slot->owner == search.tid &&
+		    slot->admission == served.process->admission)
+			return 0;
+		/* It was served before, with another ledger. */
+		ref->slot = 0;
+		ref->agent = 0;
+	}
+	state = task->__state ? KIND_OTHER : KIND_RUN_QUEUE;
 	bpf_loop(served.process->slot_cursor, find_owned, &search, 0);
 	slot = search.found ? slot_at(served.ledger, search.found) : NULL;
 	if (!slot) {

@@ -323,7 +323,11 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		giver = NULL;
 	if (!agent && !giver && !served.process->whole)
 		return 0;
-	born = enrol_thread(&served, child, agent, KIND_RUN_QUEUE, &index);
+	/* Where each thread has a slot, this tells the next programs as well. */
+	born =
+	    enrol_thread(&served, child, agent && !served.process->whole, KIND_RUN_QUEUE, &index);
+	if (born && agent)
+		born->agent = 1;
 	if (giver) {
 		giver->head.inherit = 0;
 		if (born)

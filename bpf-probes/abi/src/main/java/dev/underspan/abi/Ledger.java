@@ -172,6 +172,11 @@ public final class Ledger {
     INT.set(memory, at(slot) + Layout.Slot.AGENT, 1);
   }
 
+  /** Whether {@link #setAgent} was called for the slot's thread. */
+  public boolean isAgent(int slot) {
+    return (int) INT.getVolatile(memory, at(slot) + Layout.Slot.AGENT) == 1;
+  }
+
   /** Where the JVM keeps the slot's thread (JavaThread), 0 if that is not known. */
   public void setJavaThread(int slot, long address) {
     LONG.set(memory, at(slot) + Layout.Slot.IDENTITY + Layout.ThreadIdentity.JAVA_THREAD, address);

@@ -244,6 +244,18 @@ public final class KernelProbes implements AutoCloseable {
   }
 
   /**
+   * Threads, by their ids, are the agent's: neither they nor the threads they start are observed.
+   */
+  public void markAgents(Iterable<Integer> tids) {
+    for (int tid : tids) {
+      int slot = ledger.find(tid);
+      if (slot >= 0) {
+        ledger.setAgent(slot);
+      }
+    }
+  }
+
+  /**
    * Begins to look into TLS libraries in native code; nothing is attached to any before {@link
    * TlsLibraries#refresh}, which is worth calling whenever {@link #libraryChanges} has changed.
    *

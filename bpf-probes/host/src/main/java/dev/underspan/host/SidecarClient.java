@@ -85,6 +85,11 @@ final class SidecarClient implements ProbeHost {
     return ask(socket, SidecarProtocol.DONE, request, files).bytes().getInt();
   }
 
+  /** Asks and does not wait for the answer; 0, or -errno. For tests. */
+  synchronized int sendOnly(ByteBuffer request) {
+    return socket.send(request);
+  }
+
   ProcessMaps maps() {
     return maps;
   }

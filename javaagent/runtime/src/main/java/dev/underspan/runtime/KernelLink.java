@@ -95,11 +95,11 @@ final class KernelLink {
   void follow(User user, AgentThreads threads) {
     KernelSide now = kernel;
     if (configuration.kernel() && (now == null || now.probes().isBySidecar())) {
-      threads.daemon("sidecar", () -> follow(user)).start();
+      threads.daemon("sidecar", () -> run(user, threads)).start();
     }
   }
 
-  private void follow(User user) {
+  private void run(User user, AgentThreads threads) {
     String told = missing;
     while (!Thread.currentThread().isInterrupted()) {
       KernelSide known = kernel;
@@ -111,6 +111,7 @@ final class KernelLink {
           }
           known = connect();
           kernel = known;
+          known.probes().markAgents(threads.ids());
           user.first(known);
           Log.info("a sidecar has come: level sidecar, by " + socket);
         }

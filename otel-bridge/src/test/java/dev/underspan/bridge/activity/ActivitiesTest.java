@@ -82,20 +82,20 @@ class ActivitiesTest {
     assertThat(activities.current()).isNull();
     Activities.Scope outer = activities.attach(A);
     assertThat(activities.current()).isSameAs(A);
-    assertThat(kernel.head(0)).isEqualTo(HEAD_A);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_A);
     Activities.Scope inner = activities.attach(B);
-    assertThat(kernel.head(0)).isEqualTo(HEAD_B);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_B);
     Activities.Scope nothing = activities.attach(null);
     assertThat(activities.current()).isNull();
-    assertThat(kernel.head(0)).isEqualTo("none");
+    assertThat(kernel.head(1)).isEqualTo("none");
     activities.detach(nothing);
-    assertThat(kernel.head(0)).isEqualTo(HEAD_B);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_B);
     activities.detach(inner);
     assertThat(activities.current()).isSameAs(A);
-    assertThat(kernel.head(0)).isEqualTo(HEAD_A);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_A);
     activities.detach(outer);
     assertThat(activities.current()).isNull();
-    assertThat(kernel.head(0)).isEqualTo("none");
+    assertThat(kernel.head(1)).isEqualTo("none");
     assertThat(kernel.enrolments()).isEqualTo(1);
   }
 
@@ -112,19 +112,19 @@ class ActivitiesTest {
     third.time().begin(begin);
 
     activities.state();
-    kernel.account(0, Layout.KIND_OTHER, FAR, 100, 10);
+    kernel.account(1, Layout.KIND_OTHER, FAR, 100, 10);
     Activities.Scope scope = activities.attach(first);
-    kernel.account(0, Layout.KIND_OTHER, FAR, 130, 11);
+    kernel.account(1, Layout.KIND_OTHER, FAR, 130, 11);
     activities.end(first);
-    kernel.account(0, Layout.KIND_OTHER, FAR, 1000, 500); // nobody's any more
+    kernel.account(1, Layout.KIND_OTHER, FAR, 1000, 500); // nobody's any more
     activities.detach(scope);
     assertThat(first.time().budget().ns).startsWith(30, 1, 0);
 
     assertThat(activities.attach(second)).isSameAs(scope);
-    kernel.account(0, Layout.KIND_OTHER, FAR, 1007, 500);
+    kernel.account(1, Layout.KIND_OTHER, FAR, 1007, 500);
     activities.detach(scope);
     assertThat(activities.attach(third)).isSameAs(scope);
-    kernel.account(0, Layout.KIND_OTHER, FAR, 1007, 503);
+    kernel.account(1, Layout.KIND_OTHER, FAR, 1007, 503);
     activities.end(second);
     activities.detach(scope);
     activities.end(third);
@@ -138,7 +138,7 @@ class ActivitiesTest {
   @Test
   void endedWhileOthersComeAndGo() throws Exception {
     activities.connect(kernel);
-    for (int slot = 0; slot < 2; slot++) {
+    for (int slot = 1; slot <= 2; slot++) {
       kernel.account(slot, Layout.KIND_CPU, 1);
     }
     AtomicReference<@Nullable Activity> running = new AtomicReference<>();
@@ -199,8 +199,8 @@ class ActivitiesTest {
             });
     assertThat(there).isSameAs(B);
     assertThat(activities.current()).isSameAs(A);
-    assertThat(kernel.head(0)).isEqualTo(HEAD_A);
-    assertThat(kernel.head(1)).isEqualTo(HEAD_B);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_A);
+    assertThat(kernel.head(2)).isEqualTo(HEAD_B);
   }
 
   @Test
@@ -216,10 +216,10 @@ class ActivitiesTest {
     activities.connect(kernel);
     assertThat(activities.kernel()).isSameAs(kernel);
     activities.attach(B);
-    assertThat(activities.state().slot()).isZero();
-    assertThat(kernel.head(0)).isEqualTo(HEAD_B);
+    assertThat(activities.state().slot()).isEqualTo(1);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_B);
     activities.detach(scope);
-    assertThat(kernel.head(0)).isEqualTo("none");
+    assertThat(kernel.head(1)).isEqualTo("none");
   }
 
   @Test
@@ -231,7 +231,7 @@ class ActivitiesTest {
     activities.attach(A);
     assertThat(activities.current()).isSameAs(A);
     assertThat(full.enrolments()).isEqualTo(1);
-    assertThat(full.head(0)).isEqualTo("none");
+    assertThat(full.head(1)).isEqualTo("none");
     assertThat(activities.read(activities.state(), new long[12])).isZero();
   }
 
@@ -242,7 +242,7 @@ class ActivitiesTest {
     AtomicReference<@Nullable Activity> seen = new AtomicReference<>();
     Thread thread = new Thread(() -> seen.set(activities.current()));
     activities.threadStarting(thread);
-    assertThat(kernel.headByte(0, Layout.TraceHead.INHERIT)).isEqualTo(1);
+    assertThat(kernel.headByte(1, Layout.TraceHead.INHERIT)).isEqualTo(1);
     // What is current at the start counts, not what comes after.
     activities.attach(B);
     thread.start();
@@ -257,7 +257,7 @@ class ActivitiesTest {
     AtomicReference<@Nullable Activity> seen = new AtomicReference<>(B);
     Thread thread = new Thread(() -> seen.set(activities.current()));
     activities.threadStarting(thread);
-    assertThat(kernel.headByte(0, Layout.TraceHead.INHERIT)).isZero();
+    assertThat(kernel.headByte(1, Layout.TraceHead.INHERIT)).isZero();
     thread.start();
     thread.join();
     assertThat(seen.get()).isNull();
@@ -279,16 +279,16 @@ class ActivitiesTest {
   @Test
   void headFollowsAMount() throws Exception {
     activities.connect(kernel);
-    assertThat(activities.state().slot()).isZero();
+    assertThat(activities.state().slot()).isEqualTo(1);
     Thread carried = new Thread(() -> {});
     Activities.Scope scope = activities.attach(A);
     activities.virtualThreadStarting(carried);
     activities.detach(scope);
 
     activities.mount(carried);
-    assertThat(kernel.head(0)).isEqualTo(HEAD_A);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_A);
     activities.unmount(carried);
-    assertThat(kernel.head(0)).isEqualTo("none");
+    assertThat(kernel.head(1)).isEqualTo("none");
 
     // On another carrier.
     String there =
@@ -296,9 +296,9 @@ class ActivitiesTest {
             ActivitiesTest::platform,
             () -> {
               activities.mount(carried);
-              String mounted = kernel.head(1);
+              String mounted = kernel.head(2);
               activities.unmount(carried);
-              return mounted + " " + kernel.head(1);
+              return mounted + " " + kernel.head(2);
             });
     assertThat(there).isEqualTo(HEAD_A + " none");
   }
@@ -336,31 +336,31 @@ class ActivitiesTest {
           account.complete(into);
         });
     Thread thread = requireNonNull(started.get());
-    assertThat(activities.state().slot()).isZero(); // we play the carrier
+    assertThat(activities.state().slot()).isEqualTo(1); // we play the carrier
     Activities.Scope scope = activities.attach(A);
     activities.virtualThreadStarting(thread);
     activities.detach(scope);
 
-    kernel.account(0, Layout.KIND_OTHER, FAR, 1000, 50);
+    kernel.account(1, Layout.KIND_OTHER, FAR, 1000, 50);
     activities.mount(thread);
-    assertThat(kernel.head(0)).isEqualTo(HEAD_A);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_A);
     first.complete(true);
     ThreadState state = attached.get(30, TimeUnit.SECONDS);
     assertThat(state.isVirtual()).isTrue();
-    assertThat(state.slot()).as("the carrier's").isZero();
+    assertThat(state.slot()).as("the carrier's").isEqualTo(1);
     assertThat(kernel.enrolments()).isEqualTo(1);
-    assertThat(kernel.head(0)).isEqualTo(HEAD_B);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_B);
 
-    kernel.account(0, Layout.KIND_OTHER, FAR, 1100, 55);
+    kernel.account(1, Layout.KIND_OTHER, FAR, 1100, 55);
     activities.unmount(thread);
-    assertThat(kernel.head(0)).isEqualTo("none");
-    kernel.account(0, Layout.KIND_OTHER, FAR, 7000, 70); // somebody else's time
+    assertThat(kernel.head(1)).isEqualTo("none");
+    kernel.account(1, Layout.KIND_OTHER, FAR, 7000, 70); // somebody else's time
     activities.mount(thread);
-    assertThat(kernel.head(0)).isEqualTo(HEAD_B);
-    kernel.account(0, Layout.KIND_OTHER, FAR, 7010, 70);
+    assertThat(kernel.head(1)).isEqualTo(HEAD_B);
+    kernel.account(1, Layout.KIND_OTHER, FAR, 7010, 70);
     second.complete(true);
     assertThat(account.get(30, TimeUnit.SECONDS)).startsWith(110, 5, 0);
-    assertThat(kernel.head(0)).as("detached to what it inherited").isEqualTo(HEAD_A);
+    assertThat(kernel.head(1)).as("detached to what it inherited").isEqualTo(HEAD_A);
     assertThat(activities.current()).isNull();
   }
 
@@ -374,10 +374,10 @@ class ActivitiesTest {
     Activities.Scope scope = activities.attach(A);
     activities.virtualThreadStarting(earlier);
     activities.detach(scope);
-    kernel.account(0, Layout.KIND_OTHER, FAR, 1000);
+    kernel.account(1, Layout.KIND_OTHER, FAR, 1000);
     activities.mount(earlier);
     activities.unmount(earlier);
-    kernel.account(0, Layout.KIND_OTHER, FAR, 5000);
+    kernel.account(1, Layout.KIND_OTHER, FAR, 5000);
 
     CompletableFuture<long[]> first = new CompletableFuture<>();
     CompletableFuture<Boolean> again = new CompletableFuture<>();
@@ -396,11 +396,11 @@ class ActivitiesTest {
         });
     long begin = first.get(30, TimeUnit.SECONDS)[0];
     Thread thread = requireNonNull(started.get());
-    kernel.account(0, Layout.KIND_OTHER, FAR, 5100); // its own time
+    kernel.account(1, Layout.KIND_OTHER, FAR, 5100); // its own time
     activities.unmount(thread);
-    kernel.account(0, Layout.KIND_OTHER, FAR, 9000); // somebody else's
+    kernel.account(1, Layout.KIND_OTHER, FAR, 9000); // somebody else's
     activities.mount(thread);
-    kernel.account(0, Layout.KIND_OTHER, FAR, 9020); // its own
+    kernel.account(1, Layout.KIND_OTHER, FAR, 9020); // its own
     again.complete(true);
     assertThat(second.get(30, TimeUnit.SECONDS)[0] - begin).isEqualTo(120);
   }

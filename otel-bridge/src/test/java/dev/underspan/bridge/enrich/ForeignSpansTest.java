@@ -184,10 +184,10 @@ class ForeignSpansTest {
   void aServerSpanSaysHowItsRequestCame() {
     foreign.activate(false);
     activities.connect(kernel);
-    assertThat(activities.state().slot()).isZero();
+    assertThat(activities.state().slot()).isEqualTo(1);
     long now = System.nanoTime();
-    int at = Layout.Slot.REQUEST;
-    kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(0));
+    int at = Layout.Slot.SIZE + Layout.Slot.REQUEST;
+    kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(1));
     kernel.memory.putLong(at + Layout.ServerRequest.COOKIE, 7);
     kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, 2);
     kernel.memory.putLong(at + Layout.ServerRequest.ARRIVAL_NS, now - 5000);

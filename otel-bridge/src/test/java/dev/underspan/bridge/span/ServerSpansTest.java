@@ -50,8 +50,8 @@ class ServerSpansTest {
 
   /** What the kernel notes when slot 0's thread reads a request, its account being 1000 of CPU. */
   private void read(long cookie, long number, long established, long arrival, long read) {
-    int at = Layout.Slot.REQUEST;
-    kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(0));
+    int at = Layout.Slot.SIZE + Layout.Slot.REQUEST;
+    kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(1));
     kernel.memory.putLong(at + Layout.ServerRequest.COOKIE, cookie);
     kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, number);
     kernel.memory.putLong(at + Layout.ServerRequest.ESTABLISHED_NS, established);
@@ -62,12 +62,12 @@ class ServerSpansTest {
     kernel.memory.putShort(at + Layout.ServerRequest.LOCAL_PORT, (short) PORT);
     kernel.memory.putShort(at + Layout.ServerRequest.REMOTE_PORT, (short) CLIENT_PORT);
     kernel.memory.putLong(at + Layout.ServerRequest.NS + 8 * Layout.KIND_CPU, 1000);
-    kernel.account(0, Layout.KIND_CPU, read, 1000);
+    kernel.account(1, Layout.KIND_CPU, read, 1000);
   }
 
   private void connect() {
     activities.connect(kernel);
-    assertThat(activities.state().slot()).isZero();
+    assertThat(activities.state().slot()).isEqualTo(1);
   }
 
   @Test
@@ -79,7 +79,7 @@ class ServerSpansTest {
     ServerSpans.Handle handle = spans.start(request(), NOTHING);
     assertThat(activities.current()).isNotNull();
     // 600 in a lock since the read, the rest on a processor.
-    kernel.account(0, Layout.KIND_CPU, read + 600, 1000, 0, 0, 600);
+    kernel.account(1, Layout.KIND_CPU, read + 600, 1000, 0, 0, 600);
     handle.end(200, "/{x}", null);
     assertThat(activities.current()).isNull();
 
@@ -141,7 +141,7 @@ class ServerSpansTest {
     read(7, 3, 0, read - 5_000, read);
     assertThat(tookIt(request())).isTrue();
     // The thread has waited since: it was given this one.
-    kernel.account(0, Layout.KIND_CPU, read, 1000, 0, 0, 0, 77);
+    kernel.account(1, Layout.KIND_CPU, read, 1000, 0, 0, 0, 77);
     assertThat(tookIt(request())).isFalse();
     SpanData span = sdk.only();
     assertThat(span.getStartEpochNanos()).isGreaterThan(clock.anchor().epochNanos(read));
@@ -177,7 +177,7 @@ class ServerSpansTest {
     kernel.requests.putLong(at + Layout.RecentRequest.ESTABLISHED_NS, read - 9_000);
     kernel.requests.putLong(at + Layout.RecentRequest.ARRIVAL_NS, read - 5_000);
     kernel.requests.putLong(at + Layout.RecentRequest.READ_NS, read - 1_000);
-    kernel.account(0, Layout.KIND_CPU, read - 8_000, 1000);
+    kernel.account(1, Layout.KIND_CPU, read - 8_000, 1000);
     acceptTimes.accepted(read - 7_000, PORT, CLIENT_PORT);
     assertThat(tookIt(request())).isTrue();
     SpanData span = sdk.only();
@@ -273,13 +273,13 @@ class ServerSpansTest {
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     connect();
     ServerSpans.Handle handle = spans.start(request(), values);
-    assertThat(kernel.head(0)).startsWith("4bf92f3577b34da6a3ce929d0e0e4736-");
+    assertThat(kernel.head(1)).startsWith("4bf92f3577b34da6a3ce929d0e0e4736-");
     handle.end(200, null, null);
     SpanData span = sdk.only();
     assertThat(span.getTraceId()).isEqualTo("4bf92f3577b34da6a3ce929d0e0e4736");
     assertThat(span.getParentSpanId()).isEqualTo("00f067aa0ba902b7");
     assertThat(span.getParentSpanContext().isRemote()).isTrue();
-    assertThat(kernel.head(0)).isEqualTo("none");
+    assertThat(kernel.head(1)).isEqualTo("none");
   }
 
   @Test
@@ -290,20 +290,20 @@ class ServerSpansTest {
     ServerSpans.Handle handle = spans.start(request(), NOTHING);
     handle.suspend();
     assertThat(activities.current()).isNull();
-    assertThat(kernel.head(0)).isEqualTo("none");
+    assertThat(kernel.head(1)).isEqualTo("none");
     CompletableFuture<Integer> slot = new CompletableFuture<>();
     Thread other =
         new Thread(
             () -> {
               activities.state();
-              kernel.account(1, Layout.KIND_DISK, System.nanoTime());
+              kernel.account(2, Layout.KIND_DISK, System.nanoTime());
               handle.resume();
               slot.complete(activities.state().slot());
               handle.end(200, null, null);
             });
     other.start();
     other.join();
-    assertThat(slot.get(20, TimeUnit.SECONDS)).isEqualTo(1);
+    assertThat(slot.get(20, TimeUnit.SECONDS)).isEqualTo(2);
     SpanData span = sdk.only();
     assertThat(Sdk.budget(span)).containsOnlyKeys("idle", "cpu", "disk");
     assertThat(Sdk.budget(span).get("idle")).isGreaterThan(5_000);
@@ -318,7 +318,8 @@ class ServerSpansTest {
     ServerSpans.Handle first = spans.start(request(), NOTHING);
     first.suspend();
     read(8, 1, 0, read - 5_000, read);
-    kernel.memory.putLong(Layout.Slot.REQUEST + Layout.ServerRequest.BYTES_IN, 999);
+    kernel.memory.putLong(
+        Layout.Slot.SIZE + Layout.Slot.REQUEST + Layout.ServerRequest.BYTES_IN, 999);
     spans.start(request(), NOTHING).end(200, null, null);
     sdk.exporter.reset();
     first.resume();
@@ -339,7 +340,7 @@ class ServerSpansTest {
   void theKernelComesDuringTheRequest() {
     ServerSpans.Handle handle = spans.start(request(), NOTHING);
     activities.connect(kernel);
-    kernel.account(0, Layout.KIND_WAIT, System.nanoTime());
+    kernel.account(1, Layout.KIND_WAIT, System.nanoTime());
     handle.end(200, null, null);
     assertThat(Sdk.sum(sdk.only())).isEqualTo(Sdk.duration(sdk.only()));
   }

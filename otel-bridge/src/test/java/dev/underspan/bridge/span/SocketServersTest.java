@@ -45,11 +45,11 @@ class SocketServersTest {
   private long read(String path) {
     activities.connect(kernel);
     int slot = activities.state().slot();
-    assertThat(slot).isZero();
+    assertThat(slot).isEqualTo(1);
     long now = System.nanoTime();
-    int at = Layout.Slot.REQUEST;
+    int at = Layout.Slot.SIZE + Layout.Slot.REQUEST;
     number++;
-    kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(0));
+    kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(1));
     kernel.memory.putLong(at + Layout.ServerRequest.COOKIE, cookie);
     kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, number);
     kernel.memory.putLong(at + Layout.ServerRequest.ARRIVAL_NS, now - 5000);
@@ -57,7 +57,7 @@ class SocketServersTest {
     kernel.memory.putShort(at + Layout.ServerRequest.LOCAL_PORT, (short) PORT);
     kernel.memory.putShort(at + Layout.ServerRequest.REMOTE_PORT, (short) CLIENT_PORT);
     kernel.memory.putLong(at + Layout.ServerRequest.NS + 8 * Layout.KIND_CPU, 1000);
-    kernel.account(0, Layout.KIND_CPU, now, 1000);
+    kernel.account(1, Layout.KIND_CPU, now, 1000);
     assertThat(servers.isWanted(PORT)).isTrue();
     byte[] bytes = ("GET " + path + HEADERS).getBytes(StandardCharsets.US_ASCII);
     servers.onRead(bytes, bytes.length, PORT, "10.0.0.9", CLIENT_PORT);
@@ -75,14 +75,14 @@ class SocketServersTest {
   }
 
   private long here() {
-    return kernel.ledger().thread(0);
+    return kernel.ledger().thread(1);
   }
 
   @Test
   void answeredByWhoReadIt() {
     long read = read("/a?b=c");
     Activity activity = requireNonNull(activities.current());
-    assertThat(kernel.head(0)).contains("4bf92f3577b34da6a3ce929d0e0e4736");
+    assertThat(kernel.head(1)).contains("4bf92f3577b34da6a3ce929d0e0e4736");
     assertThat(servers.isOpen(cookie)).isTrue();
     sent(OK, read + 700, here(), 1700);
     SpanData span = sdk.only();
@@ -106,7 +106,7 @@ class SocketServersTest {
     assertThat(servers.stillOpen(head, here(), read + 701)).isNull();
     assertThat(servers.stillOpen(head, here() + 1, read + 701)).isEqualTo(head);
     assertThat(activities.current()).isNull();
-    assertThat(kernel.head(0)).isEqualTo("none");
+    assertThat(kernel.head(1)).isEqualTo("none");
   }
 
   /** Kept alive: the next request is read before it is told that the first one was answered. */
@@ -130,13 +130,13 @@ class SocketServersTest {
   void handedToAnotherThread() throws Exception {
     long read = read("/a");
     Activity activity = requireNonNull(activities.current());
-    kernel.account(1, Layout.KIND_CPU, 1);
+    kernel.account(2, Layout.KIND_CPU, 1);
     long[] other = new long[3];
     Thread worker =
         new Thread(
             () -> {
               Activities.Scope scope = activities.attach(activity);
-              other[0] = kernel.ledger().thread(1);
+              other[0] = kernel.ledger().thread(2);
               other[1] = System.nanoTime(); // answers now
               activities.detach(scope);
               other[2] = System.nanoTime();
