@@ -4,7 +4,7 @@ JAR := target/underspan.jar
 FUZZ_FOR ?= 10m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jar demo test fuzz bench clean
+.PHONY: help setup jar demo test lab fuzz bench clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -22,6 +22,13 @@ demo: jar ## run the sample shop under the agent and print traces
 test: setup ## all tests, those in the kernel included (root)
 	@scripts/setup test
 	scripts/with-kernel-mounts mvn -B -ntp verify
+
+lab: setup ## the tests in virtual machines with other kernels (LAB_KERNELS="6.1 6.12" for some)
+	@scripts/setup lab
+	$(MVN) -DskipTests -pl bpf-probes/host,javaagent/dist -am package \
+	  org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build-classpath \
+	  -Dmdep.includeScope=test -Dmdep.outputFile=target/test.classpath
+	scripts/lab/run $(LAB_KERNELS)
 
 fuzz: setup ## fuzz the readers of wire protocols: FUZZ_FOR=10m
 	JAZZER_FUZZ=1 $(MVN) -pl otel-bridge -am test -Dtest=WireFuzzTest -Djazzer.max_duration=$(FUZZ_FOR) \

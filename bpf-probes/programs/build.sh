@@ -33,7 +33,7 @@ work=$out/work resources=$out/resources/dev/underspan/programs/$name
 mkdir -p "$work" "$resources" "$out/abi"
 bpftool btf dump file "$btf" format c >"$work/vmlinux.h"
 
-for set in ledger tracing; do
+for set in ledger tracing functions; do
 	# vmlinux.h is a system header here, so that its own padding is not reported.
 	clang -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$arch -Wall -Wextra -Wpadded -Werror \
 		-Wno-unused-parameter -Wno-unused-function -isystem "$work" -c src/$set.bpf.c -o "$work/$set.o"

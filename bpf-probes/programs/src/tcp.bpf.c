@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* TCP sockets of the process: who sent what when, and when it arrived. The handlers are independent
- * of how they are attached; the SEC() wrappers at the end are the tracepoint variant.
+ * of how they are attached; the SEC() wrappers at the end are the two variants: by tracepoints,
+ * and, since those came with 6.3, by functions.
  */
 #include "maps.h"
 
@@ -699,6 +700,51 @@ static __always_inline int on_moved(struct sock *sk, int result, __u16 type)
 					      : on_transfer(sk, result, type);
 }
 
+#ifdef SOCKETS_BY_FUNCTIONS
+
+static __always_inline int on_socket(struct socket *socket, int result, __u16 type)
+{
+	struct sock *sk = socket->sk;
+
+	return sk ? on_moved(sk, result, type) : 0;
+}
+
+/* What sock_send_length and sock_recv_length are told of, where the call returns from. */
+SEC("fexit/inet_sendmsg")
+int BPF_PROG(on_sent, struct socket *socket, struct msghdr *message, size_t size, int result)
+{
+	return on_socket(socket, result, EVENT_SENT);
+}
+
+SEC("fexit/inet6_sendmsg")
+int BPF_PROG(on_sent_v6, struct socket *socket, struct msghdr *message, size_t size, int result)
+{
+	return on_socket(socket, result, EVENT_SENT);
+}
+
+SEC("fexit/inet_recvmsg")
+int BPF_PROG(on_received, struct socket *socket, struct msghdr *message, size_t size, int flags,
+	     int result)
+{
+	return flags & MSG_PEEK ? 0 : on_socket(socket, result, EVENT_RECEIVED);
+}
+
+SEC("fexit/inet6_recvmsg")
+int BPF_PROG(on_received_v6, struct socket *socket, struct msghdr *message, size_t size, int flags,
+	     int result)
+{
+	return flags & MSG_PEEK ? 0 : on_socket(socket, result, EVENT_RECEIVED);
+}
+
+/* The sk_data_ready of sockets that nobody gave another one. */
+SEC("fentry/sock_def_readable")
+int BPF_PROG(on_data_ready, struct sock *sk)
+{
+	return on_arrival(sk);
+}
+
+#else
+
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_sent, struct sock *sk, int result)
 {
@@ -716,6 +762,8 @@ int BPF_PROG(on_data_ready, struct sock *sk)
 {
 	return on_arrival(sk);
 }
+
+#endif
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state, struct sock *sk, int old_state, int new_state)

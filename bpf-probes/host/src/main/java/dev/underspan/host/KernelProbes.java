@@ -278,6 +278,11 @@ public final class KernelProbes implements AutoCloseable {
     return ((OwnPrograms) host).programs();
   }
 
+  /** By what sockets are seen, if they are, where this process has the programs. */
+  public String socketsBy() {
+    return programs().socketsBy();
+  }
+
   /** The mapped ledger. */
   public Ledger ledger() {
     return ledger;

@@ -22,32 +22,52 @@ final class Programs implements AutoCloseable {
   private static final List<String> SCHEDULER =
       List.of("on_exit", "on_fork", "on_wakeup", "on_switch");
   private static final List<String> SOCKETS =
-      List.of("on_set_state", "on_data_ready", "on_sent", "on_received");
+      List.of(
+          "on_set_state",
+          "on_data_ready",
+          "on_sent",
+          "on_sent_v6",
+          "on_received",
+          "on_received_v6");
 
+  /** Sets with sockets, the best first; by a property, so that tests can try another one. */
+  private static final List<String> WITH_SOCKETS =
+      List.of(System.getProperty("underspan.programs", "tracing,functions").split(",", -1));
+
+  private final String set;
   private final LightSkeleton skeleton;
   private final @Nullable ProbeException socketsMissing;
   private int admissions;
 
-  private Programs(LightSkeleton skeleton, @Nullable ProbeException socketsMissing) {
-    this.skeleton = skeleton;
+  private Programs(String set, @Nullable ProbeException socketsMissing) throws ProbeException {
+    this.set = set;
+    this.skeleton = LightSkeleton.load(set, Map.of());
     this.socketsMissing = socketsMissing;
   }
 
   /**
-   * Loads the whole set, and the ledger alone where the kernel has no socket tracepoints. Nothing
-   * is attached yet.
+   * Loads the first whole set that the kernel takes, and the ledger alone where it takes none.
+   * Nothing is attached yet.
    *
    * @throws ProbeException when not even the ledger can be had
    */
   static Programs load() throws ProbeException {
-    try {
-      return new Programs(LightSkeleton.load("tracing", Map.of()), null);
-    } catch (ProbeException e) {
-      if (e.errno() == Native.EPERM || e.errno() == Native.ENOSYS) {
-        throw e; // the same awaits the smaller set
+    ProbeException missing = null;
+    for (String set : WITH_SOCKETS) {
+      try {
+        return new Programs(set, null);
+      } catch (ProbeException e) {
+        if (e.errno() == Native.EPERM || e.errno() == Native.ENOSYS) {
+          throw e; // the same awaits the others
+        }
+        if (missing == null) {
+          missing = e;
+        } else {
+          missing.addSuppressed(e);
+        }
       }
-      return new Programs(LightSkeleton.load("ledger", Map.of()), e);
     }
+    return new Programs("ledger", missing);
   }
 
   /** From now on they run. */
@@ -57,9 +77,16 @@ final class Programs implements AutoCloseable {
     }
     if (socketsMissing == null) {
       for (String program : SOCKETS) {
-        skeleton.attach(program);
+        if (skeleton.has(program)) {
+          skeleton.attach(program);
+        }
       }
     }
+  }
+
+  /** How sockets are seen, if they are: by tracepoints or by functions. */
+  String socketsBy() {
+    return set.equals("functions") ? set : "tracepoints";
   }
 
   LightSkeleton skeleton() {

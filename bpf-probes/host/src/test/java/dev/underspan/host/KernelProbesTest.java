@@ -12,7 +12,6 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -107,8 +106,8 @@ class KernelProbesTest {
       rival.start();
       rivals.add(rival);
     }
-    awaitParked(worker);
-    long[][] before = outside(slot[0], schedstat[0]);
+    TestProbes.awaitParked(worker);
+    long[][] before = TestProbes.outside(probes, slot[0], schedstat[0]);
     int rounds = 37; // prime
     for (int i = 0; i < rounds; i++) {
       orders.put(5);
@@ -119,8 +118,8 @@ class KernelProbesTest {
     while (done.get() < rounds) {
       Thread.sleep(1);
     }
-    awaitParked(worker);
-    long[][] after = outside(slot[0], schedstat[0]);
+    TestProbes.awaitParked(worker);
+    long[][] after = TestProbes.outside(probes, slot[0], schedstat[0]);
     stop.set(true);
     orders.put(-1);
     worker.join();
@@ -142,23 +141,6 @@ class KernelProbesTest {
     }
   }
 
-  private static void awaitParked(Thread thread) throws InterruptedException {
-    do {
-      Thread.sleep(2); // off the processor, too
-    } while (thread.getState() != Thread.State.WAITING);
-  }
-
-  /** A parked thread's account by the ledger, and by the kernel's schedstat at the same places. */
-  private static long[][] outside(int slot, Path schedstat) throws Exception {
-    long[] ledger = new long[Ledger.KINDS];
-    probes.ledger().read(slot, ledger, System.nanoTime());
-    String[] text = Files.readString(schedstat).trim().split(" ");
-    long[] kernel = new long[Ledger.KINDS];
-    kernel[Layout.KIND_CPU] = Long.parseLong(text[0]);
-    kernel[Layout.KIND_RUN_QUEUE] = Long.parseLong(text[1]);
-    return new long[][] {ledger, kernel};
-  }
-
   @Test
   void theHintSaysWhatAFutexIs() throws Exception {
     int[][] kinds = {
@@ -167,6 +149,7 @@ class KernelProbesTest {
       {Layout.HINT_SLEEP, Layout.KIND_SLEEP},
       {Layout.HINT_NETWORK, Layout.KIND_NETWORK},
     };
+    TestProbes.measure(probes, () -> LockSupport.parkNanos(1)); // the first time takes long
     for (int[] kind : kinds) {
       int slot = probes.enrol(false);
       probes.ledger().setHint(slot, (byte) kind[0]);
@@ -193,16 +176,16 @@ class KernelProbesTest {
                 }
               }
             });
+    TestProbes.Work enter =
+        () -> {
+          synchronized (lock) {
+            assertThat(Thread.holdsLock(lock)).isTrue();
+          }
+        };
+    TestProbes.measure(probes, enter); // the first time takes long
     holder.start();
     held.await();
-    long[] account =
-        TestProbes.measure(
-            probes,
-            () -> {
-              synchronized (lock) {
-                assertThat(Thread.holdsLock(lock)).isTrue();
-              }
-            });
+    long[] account = TestProbes.measure(probes, enter);
     holder.join();
     TestProbes.assertAddsUp(account);
     assertThat(account[Layout.KIND_LOCK]).isGreaterThan(40 * MS);
@@ -397,26 +380,15 @@ class KernelProbesTest {
 
   @Test
   void aSlotIsFreedWithItsThread() throws Exception {
-    int[] slot = new int[1];
-    Thread thread =
-        new Thread(
-            () -> {
-              try {
-                slot[0] = probes.enrol(false);
-              } catch (ProbeException e) {
-                slot[0] = -2;
-              }
-            });
-    thread.start();
-    thread.join();
-    assertThat(slot[0]).isNotNegative();
-    for (int i = 0; i < 2 * KernelProbes.DEFAULT_SLOTS; i++) {
-      Thread next = new Thread(() -> enrolUnchecked());
-      next.start();
-      next.join();
+    int slots = 61;
+    try (KernelProbes small = TestProbes.open(slots)) {
+      int first = enrolAtOnce(small, 1).get(0);
+      for (int i = 0; i < 2 * slots; i++) {
+        enrolAtOnce(small, 1);
+      }
+      assertThat(small.counters().get("slots_exhausted")).isZero();
+      assertThat(small.ledger().generation(first)).isGreaterThan(1);
     }
-    assertThat(probes.counters().get("slots_exhausted")).isZero();
-    assertThat(probes.ledger().generation(slot[0])).isGreaterThan(1);
   }
 
   @Test
@@ -469,13 +441,5 @@ class KernelProbesTest {
     }
     TimeUnit.MILLISECONDS.sleep(20); // join returns a little before the kernel's thread has ended
     return given;
-  }
-
-  private static void enrolUnchecked() {
-    try {
-      probes.enrol(false);
-    } catch (ProbeException e) {
-      throw new IllegalStateException(e);
-    }
   }
 }

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
+import dev.underspan.host.TestProbes.Work;
 import java.io.RandomAccessFile;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
@@ -153,7 +154,10 @@ class KindsTest {
     assertThat(account[Layout.KIND_SAFEPOINT])
         .as(told)
         .isBetween(
-            still - account[Layout.KIND_RUN_QUEUE] - Math.max(MS, still / 100),
+            still
+                - account[Layout.KIND_RUN_QUEUE]
+                - account[Layout.KIND_CPU] // a processor of a virtual machine pauses as well
+                - Math.max(MS, still / 100),
             stopped + Math.max(MS, stopped / 100));
     // Handshakes with the JVM are waits on a futex too, without a stop.
     assertThat(account[Layout.KIND_LOCK]).isLessThan(wall / 50);
@@ -202,24 +206,29 @@ class KindsTest {
     long[] throttled = new long[1];
     long[] inside = new long[1];
     long[] around = new long[1];
+    long[] millis = {1};
     Thread spinner =
         new Thread(
             () -> {
               try {
+                Work spin =
+                    () -> {
+                      long processorBefore = THREADS.getCurrentThreadCpuTime();
+                      long end = System.nanoTime() + millis[0] * MS;
+                      while (System.nanoTime() < end) {
+                        Thread.onSpinWait();
+                      }
+                      inside[0] = THREADS.getCurrentThreadCpuTime() - processorBefore;
+                    };
+                // What is done for the first time takes long, and spends quota outside of the
+                // measured time.
+                measure(probes, spin);
+                quota.throttledNanos();
+                millis[0] = 900;
                 quota.enter(quota.group());
                 long before = quota.throttledNanos();
                 long outerBefore = THREADS.getCurrentThreadCpuTime();
-                account[0] =
-                    measure(
-                        probes,
-                        () -> {
-                          long processorBefore = THREADS.getCurrentThreadCpuTime();
-                          long end = System.nanoTime() + 900 * MS;
-                          while (System.nanoTime() < end) {
-                            Thread.onSpinWait();
-                          }
-                          inside[0] = THREADS.getCurrentThreadCpuTime() - processorBefore;
-                        });
+                account[0] = measure(probes, spin);
                 around[0] = THREADS.getCurrentThreadCpuTime() - outerBefore;
                 throttled[0] = quota.throttledNanos() - before;
                 quota.enter(quota.group().getParent());

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -79,6 +81,23 @@ final class TestProbes {
         account[kind] = 0;
       }
     }
+  }
+
+  static void awaitParked(Thread thread) throws InterruptedException {
+    do {
+      Thread.sleep(2); // off the processor, too
+    } while (thread.getState() != Thread.State.WAITING);
+  }
+
+  /** A parked thread's account by the ledger, and by the kernel's schedstat at the same places. */
+  static long[][] outside(KernelProbes probes, int slot, Path schedstat) throws Exception {
+    long[] ledger = new long[Ledger.KINDS];
+    probes.ledger().read(slot, ledger, System.nanoTime());
+    String[] text = Files.readString(schedstat).trim().split(" ");
+    long[] kernel = new long[Ledger.KINDS];
+    kernel[Layout.KIND_CPU] = Long.parseLong(text[0]);
+    kernel[Layout.KIND_RUN_QUEUE] = Long.parseLong(text[1]);
+    return new long[][] {ledger, kernel};
   }
 
   static void assertAddsUp(long[] account) {

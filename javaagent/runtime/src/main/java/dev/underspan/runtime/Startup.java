@@ -278,12 +278,14 @@ final class Startup implements KernelLink.User {
       return;
     }
     ProbeException sockets = kernel.socketsMissing();
-    String by = kernel.probes().isBySidecar() ? ", by the sidecar at " + link.socket() : "";
+    boolean sidecar = kernel.probes().isBySidecar();
+    String by = sidecar ? ", by the sidecar at " + link.socket() : "";
+    String means = sidecar ? "" : " by " + kernel.probes().socketsBy();
     Log.info(
         "level "
             + kernel.level()
             + (sockets == null
-                ? ": ledger and sockets by tracepoints" + by
+                ? ": ledger and sockets" + means + by
                 : ": ledger" + by + "; no client spans from the wire: " + sockets.getMessage())
             + took);
     ProbeException stops = kernel.probes().safepointsMissing();
