@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -266,6 +267,11 @@ final class LightSkeleton implements AutoCloseable {
     }
   }
 
+  /** Names of the maps. */
+  Set<String> maps() {
+    return maps.keySet();
+  }
+
   boolean has(String program) {
     return programs.containsKey(program);
   }
@@ -305,7 +311,7 @@ final class LightSkeleton implements AutoCloseable {
     return new String(text, StandardCharsets.UTF_8);
   }
 
-  private static InputStream resource(String name) throws IOException {
+  static InputStream resource(String name) throws IOException {
     String arch = System.getProperty("os.arch", "").replace("amd64", "x86_64");
     String path = "/dev/underspan/programs/" + arch + "/" + name;
     InputStream in = LightSkeleton.class.getResourceAsStream(path);

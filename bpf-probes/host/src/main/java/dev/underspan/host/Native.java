@@ -140,6 +140,11 @@ final class Native {
     }
   }
 
+  /** perf_event_open(2) with flags that do not exist: what answers it, and how. */
+  static int perfEventOpenNothing() {
+    return (int) call(NUMBERS.perfEventOpen, 0, 0, -1, -1, -1, 0);
+  }
+
   /** ioctl(2) with a number; the result, or -errno. */
   static int ioctl(int fd, long request, long argument) {
     return (int) call(NUMBERS.ioctl, fd, request, argument, 0, 0, 0);
