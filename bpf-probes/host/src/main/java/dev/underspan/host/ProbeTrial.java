@@ -1,8 +1,6 @@
 package dev.underspan.host;
 
-import dev.underspan.abi.Layout;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -42,7 +40,7 @@ public final class ProbeTrial {
       Map<Integer, String> helpers) {}
 
   /**
-   * A map of the largest set that could be loaded, at its default size.
+   * A map: those that the programs share, and those of a process, at their default size.
    *
    * @param memoryBytes as the kernel counts it; -1: it does not tell
    */
@@ -53,7 +51,6 @@ public final class ProbeTrial {
   private final List<Program> programs = new ArrayList<>();
   private final List<BpfMap> maps = new ArrayList<>();
   private Finding monitors = Finding.unknown("not tried");
-  private final Map<String, LightSkeleton> loaded = new LinkedHashMap<>();
   private @Nullable KernelTypes types;
 
   private ProbeTrial() {}
@@ -65,22 +62,25 @@ public final class ProbeTrial {
    */
   public static ProbeTrial run() throws ProbeException {
     ProbeTrial trial = new ProbeTrial();
-    try {
-      for (String set : SETS) {
-        trial.load(set);
+    boolean any = false;
+    for (String set : SETS) {
+      try {
+        LightSkeleton.load(set, Map.of()).close();
+        trial.sets.put(set, Finding.yes());
+        any = true;
+      } catch (ProbeException e) {
+        trial.sets.put(set, Finding.of(e));
       }
-      trial.tryPrograms();
-      trial.monitors = monitorFields();
-      for (LightSkeleton skeleton : trial.loaded.values()) {
-        trial.maps.clear(); // those of the last, which is the largest
-        for (String map : skeleton.maps()) {
-          trial.maps.add(map(map, skeleton.map(map)));
-        }
-      }
-      return trial;
-    } finally {
-      trial.loaded.values().forEach(LightSkeleton::close);
     }
+    if (any) {
+      try (Programs loaded = Programs.load()) {
+        trial.tryAll(loaded);
+      }
+    } else {
+      trial.tryAll(null);
+    }
+    trial.monitors = monitorFields();
+    return trial;
   }
 
   /** Whether each set could be loaded. */
@@ -113,37 +113,68 @@ public final class ProbeTrial {
     return maps;
   }
 
-  private void load(String set) {
-    int slots = KernelProbes.DEFAULT_SLOTS;
-    Map<String, Integer> sizes =
-        Map.of("events", KernelProbes.DEFAULT_RING_BYTES, "ledger", slots, "free_slots", slots);
-    try {
-      loaded.put(set, LightSkeleton.load(set, sizes));
-      sets.put(set, Finding.yes());
-    } catch (ProbeException e) {
-      sets.put(set, Finding.of(e));
+  private void tryAll(@Nullable Programs loaded) throws ProbeException {
+    Map<String, Finding> run = loaded == null ? Map.of() : run(loaded);
+    Map<String, Catalogue.Program> smaller = Catalogue.of("ledger");
+    for (Catalogue.Program program : Catalogue.of("tracing").values()) {
+      String name = program.name();
+      LightSkeleton skeleton = loaded == null ? null : loaded.skeleton();
+      ProgramInfo info =
+          skeleton == null || !skeleton.has(name)
+              ? new ProgramInfo(0, 0, 0)
+              : ProgramInfo.of(skeleton.program(name));
+      Finding attached =
+          skeleton == null || !skeleton.has(name)
+              ? withoutTrial(program.target())
+              : run.containsKey(name) ? run.get(name) : attach(program, skeleton);
+      programs.add(
+          new Program(
+              name,
+              smaller.containsKey(name) ? "ledger" : "tracing",
+              program.target(),
+              attached,
+              program.instructions(),
+              info.translated() / 8,
+              info.verified(),
+              info.compiled(),
+              program.helpers()));
     }
   }
 
-  private void tryPrograms() throws ProbeException {
-    Map<String, Catalogue.Program> smaller = Catalogue.of("ledger");
-    Map<String, Catalogue.Program> all = Catalogue.of("tracing");
-    for (Catalogue.Program program : all.values()) {
-      String set = smaller.containsKey(program.name()) ? "ledger" : "tracing";
-      LightSkeleton skeleton = loaded.getOrDefault("tracing", loaded.get(set));
-      ProgramInfo info = skeleton == null ? null : ProgramInfo.of(skeleton.program(program.name()));
-      programs.add(
-          new Program(
-              program.name(),
-              set,
-              program.target(),
-              skeleton == null ? withoutTrial(program.target()) : attach(program, skeleton),
-              program.instructions(),
-              info == null ? 0 : info.translated() / 8,
-              info == null ? 0 : info.verified(),
-              info == null ? 0 : info.compiled(),
-              program.helpers()));
+  /** Those that are not attached but run, by name: this process is served for a moment. */
+  private Map<String, Finding> run(Programs loaded) {
+    LightSkeleton skeleton = loaded.skeleton();
+    Map<String, Finding> run = new LinkedHashMap<>();
+    for (String name : List.of("enrol", "admit", "admit_threads")) {
+      run.put(name, Finding.unknown("not run"));
     }
+    int slots = KernelProbes.DEFAULT_SLOTS;
+    int self = -1;
+    ProcessMaps own = null;
+    try {
+      int ring = loaded.socketsMissing() == null ? KernelProbes.DEFAULT_RING_BYTES : 0;
+      own = ProcessMaps.create(slots, ring);
+      skeleton.maps().stream().sorted().forEach(map -> add(map, skeleton.map(map)));
+      add("this process's ledger", own.ledger());
+      if (ring != 0) {
+        add("this process's events", own.events());
+        add("this process's requests", own.recent());
+      }
+      OwnPrograms host = new OwnPrograms(loaded, own, slots);
+      run.put("enrol", Finding.yes());
+      self = Native.openProcess((int) ProcessHandle.current().pid());
+      host.programs().admit(OwnPrograms.NUMBER, self);
+      run.put("admit", Finding.yes());
+      run.put("admit_threads", Finding.yes());
+    } catch (ProbeException e) {
+      run.replaceAll((name, finding) -> finding.isYes() ? finding : Finding.of(e));
+    } finally {
+      Native.close(self);
+      if (own != null) {
+        own.close();
+      }
+    }
+    return run;
   }
 
   private static Finding attach(Catalogue.Program program, LightSkeleton skeleton) {
@@ -152,13 +183,6 @@ public final class ProbeTrial {
       if (program.target().startsWith(BTF_TRACEPOINT)) {
         skeleton.attach(name);
         skeleton.detach(name);
-      } else if (program.target().equals("syscall")) {
-        ByteBuffer arguments = Native.allocate(Layout.EnrolArgs.SIZE);
-        arguments.putInt(Layout.EnrolArgs.AGENT, 1);
-        int result = LightSkeleton.runProgram(skeleton.program(name), arguments);
-        if (result < 0) {
-          throw ProbeException.of("running the BPF program " + name, -result, "");
-        }
       } else {
         attachUprobe(name, program.target().equals("uretprobe"), skeleton);
       }
@@ -182,7 +206,8 @@ public final class ProbeTrial {
       file = linker.path();
       place = linker.mapped();
     }
-    Native.close(skeleton.openUprobe(name, file, place, onReturn));
+    long self = ProcessHandle.current().pid();
+    Native.close(skeleton.openUprobe(name, self, file.toString(), place, onReturn));
   }
 
   /** What can be told of a program whose set could not be loaded. */
@@ -204,7 +229,7 @@ public final class ProbeTrial {
   }
 
   /** By /proc/self/fdinfo, which names neither the map nor its type in words. */
-  private static BpfMap map(String name, int fd) {
+  private void add(String name, int fd) {
     int type = 0;
     int key = 0;
     int value = 0;
@@ -225,7 +250,7 @@ public final class ProbeTrial {
     } catch (IOException e) {
       memory = -1;
     }
-    return new BpfMap(name, typeName(type), key, value, entries, memory);
+    maps.add(new BpfMap(name, typeName(type), key, value, entries, memory));
   }
 
   /** Those that we use: enum bpf_map_type of linux/bpf.h. */
@@ -235,6 +260,8 @@ public final class ProbeTrial {
       case 2 -> "array";
       case 6 -> "per-processor array";
       case 9 -> "least recently used hash";
+      case 12 -> "array of maps";
+      case 13 -> "hash of maps";
       case 22 -> "queue";
       case 24 -> "socket storage";
       case 27 -> "ring buffer";

@@ -77,11 +77,11 @@ public final class Doctor {
     }
     Features features = Features.look(settings, trial);
     Report.Process process = ProcessFacts.look();
-    Report.Sidecar sidecar = SidecarFacts.look(settings.sidecar());
+    String level = features.level();
+    Report.Sidecar sidecar = features.sidecar();
     Mounts mounts = new Mounts();
     List<ProbeTrial.Program> programs = trial == null ? List.of() : trial.programs();
     List<ProbeTrial.BpfMap> maps = trial == null ? List.of() : trial.maps();
-    String level = features.kernel() ? "kernel" : sidecar.answers().isYes() ? "sidecar" : "process";
     return new Report(
         Report.FORMAT,
         settings.version(),

@@ -4,42 +4,71 @@ import dev.underspan.host.Finding;
 import dev.underspan.host.KernelProbes;
 import dev.underspan.host.ProbeException;
 import dev.underspan.host.ProbeTrial;
+import java.nio.file.Files;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the agent itself would get: the kernel side is opened as the agent opens it, and closed.
+ * What the agent itself would get: it is served as the agent would be, by the kernel or else by the
+ * sidecar, for a moment.
  *
+ * @param level kernel, sidecar or process
  * @param found by name: accounts, sockets, stops, waits, nativeTls
  */
-record Features(Map<String, Finding> found) {
+record Features(String level, Map<String, Finding> found, Report.Sidecar sidecar) {
   static final List<String> NAMES = List.of("accounts", "sockets", "stops", "waits", "nativeTls");
 
+  /** A way to be served. */
+  private interface Opening {
+    KernelProbes open() throws ProbeException;
+  }
+
   static Features look(Settings settings, @Nullable ProbeTrial trial) {
-    if (!settings.kernel()) {
-      return none(Finding.no("switched off by underspan.kernel.enabled"));
+    Map<String, Finding> own =
+        settings.kernel()
+            ? served(() -> KernelProbes.open(settings.ringBytes(), settings.slots()), trial)
+            : all(Finding.no("switched off by underspan.kernel.enabled"));
+    Finding present = Files.exists(settings.sidecar()) ? Finding.yes() : Finding.no("no such file");
+    Map<String, Finding> lent =
+        present.isYes()
+            ? served(
+                () ->
+                    KernelProbes.connect(
+                        settings.sidecar(), settings.ringBytes(), settings.slots()),
+                trial)
+            : all(present);
+    Report.Sidecar sidecar =
+        new Report.Sidecar(settings.sidecar().toString(), present, accounts(lent));
+    if (accounts(own).isYes()) {
+      return new Features("kernel", own, sidecar);
     }
-    try (KernelProbes probes = KernelProbes.open(settings.ringBytes(), settings.slots())) {
+    return settings.kernel() && accounts(lent).isYes()
+        ? new Features("sidecar", lent, sidecar)
+        : new Features("process", own, sidecar);
+  }
+
+  private static Map<String, Finding> served(Opening opening, @Nullable ProbeTrial trial) {
+    try (KernelProbes probes = opening.open()) {
       Map<String, Finding> found = new LinkedHashMap<>();
       found.put("accounts", Finding.yes());
       found.put("sockets", yesUnless(probes.socketsMissing()));
       found.put("stops", yesUnless(probes.safepointsMissing()));
       found.put("waits", trial == null ? Finding.unknown("not tried") : trial.monitors());
       found.put("nativeTls", nativeTls(probes));
-      return new Features(found);
+      return found;
     } catch (ProbeException e) {
-      return none(Finding.of(e));
+      return all(Finding.of(e));
     } catch (RuntimeException | LinkageError e) {
-      return none(Finding.unknown(ProbeException.nativePart(e)));
+      return all(Finding.unknown(ProbeException.nativePart(e)));
     }
   }
 
-  private static Features none(Finding why) {
+  private static Map<String, Finding> all(Finding why) {
     Map<String, Finding> found = new LinkedHashMap<>();
     NAMES.forEach(name -> found.put(name, why));
-    return new Features(found);
+    return found;
   }
 
   private static Finding yesUnless(@Nullable ProbeException problem) {
@@ -58,9 +87,7 @@ record Features(Map<String, Finding> found) {
     }
   }
 
-  /** Whether a JVM would be at level kernel. */
-  boolean kernel() {
-    Finding accounts = found.get("accounts");
-    return accounts != null && accounts.isYes();
+  private static Finding accounts(Map<String, Finding> found) {
+    return found.getOrDefault("accounts", Finding.unknown("not tried"));
   }
 }

@@ -46,7 +46,7 @@ final class Page {
     process(report);
     jvm(report.jvm());
     head("sidecar");
-    row("socket", report.sidecar().socket() + ": " + words(report.sidecar().answers()));
+    row("socket", report.sidecar().socket() + ": " + words(report.sidecar().serves()));
     programs(report);
     safety(report.safety());
   }

@@ -34,11 +34,10 @@ final class Remedies {
     if (level.equals("process")) {
       remedies.add(
           sidecar.present().isYes()
-              ? "There is a sidecar's socket at "
+              ? "Or see to the sidecar at "
                   + sidecar.socket()
-                  + ", but it "
-                  + sidecar.answers().reason()
-                  + ". Start the sidecar anew, or let this user connect."
+                  + ", which does not serve this process: "
+                  + sidecar.serves().reason()
               : "Or leave the rights with a sidecar, started with CAP_BPF and CAP_PERFMON: java -jar"
                   + " underspan.jar sidecar --socket "
                   + sidecar.socket());

@@ -107,6 +107,10 @@ record Report(
       Map<String, String> options,
       List<String> otherAgents) {}
 
-  /** The sidecar's socket. */
-  record Sidecar(String socket, Finding present, Finding answers) {}
+  /**
+   * The sidecar.
+   *
+   * @param serves whether it served this process, which tried
+   */
+  record Sidecar(String socket, Finding present, Finding serves) {}
 }

@@ -71,8 +71,8 @@ final class Safety {
       long memory = maps.stream().mapToLong(map -> Math.max(0, map.memoryBytes())).sum();
       guarantees.add(
           format(
-              "Their size is fixed: %d programs of %,d bytes machine code, %d maps of %.1f MB at"
-                  + " the default settings.",
+              "Their size is fixed: %d programs of %,d bytes machine code, %d maps of %.1f MB in"
+                  + " all at the default settings.",
               programs.size(),
               programs.stream().mapToInt(ProbeTrial.Program::machineCodeBytes).sum(),
               maps.size(),
