@@ -31,7 +31,8 @@ final class Native {
     long syscall(long number, long a, long b, long c, long d, long e, long f);
   }
 
-  private static final LibC LIBC = LibraryLoader.create(LibC.class).load("c");
+  private static final LibC LIBC =
+      UnpackPlace.with(() -> LibraryLoader.create(LibC.class).load("c"));
   private static final Runtime RUNTIME = Runtime.getRuntime(LIBC);
   private static final MemoryIO MEMORY = MemoryIO.getInstance();
   private static final Numbers NUMBERS = Numbers.ofThisProcessor();

@@ -58,8 +58,8 @@ public final class ProbeException extends Exception {
         + cause
         + ". Its library is unpacked to java.io.tmpdir ("
         + System.getProperty("java.io.tmpdir")
-        + "), which must be writable and not mounted noexec; give another directory with"
-        + " -Djava.io.tmpdir=…";
+        + "), or /dev/shm, /run, /var/tmp, /dev: one must be writable and not mounted noexec; or give"
+        + " another with -Djava.io.tmpdir=…";
   }
 
   private static String otherwise(String text) {
