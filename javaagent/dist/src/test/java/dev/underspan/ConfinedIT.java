@@ -24,9 +24,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ConfinedIT {
   private static final Path JAR = Path.of(System.getProperty("underspan.jar"));
 
-  /** That of no sidecar, whatever else runs on the machine. */
-  private static final String NO_SIDECAR = "/nonexistent/underspan.sock";
-
   @TempDir static Path shared;
 
   @TempDir Path directory;
@@ -46,7 +43,6 @@ class ConfinedIT {
         AppUnderAgent app =
             new AppUnderAgent.Builder(home, directory, receiver.endpoint())
                 .wrapper(confinement.wrapper())
-                .environment("UNDERSPAN_SIDECAR_SOCKET", NO_SIDECAR)
                 .start()) {
       String line = app.level();
       assertThat(line).contains("level " + confinement.level());
@@ -72,9 +68,7 @@ class ConfinedIT {
   void theDoctorSaysTheSame(Path home, Confinement confinement) throws Exception {
     List<String> command = new ArrayList<>(confinement.wrapper());
     command.addAll(List.of(home.resolve("bin/java").toString(), "-jar", JAR.toString(), "doctor"));
-    ProcessBuilder builder = new ProcessBuilder(command);
-    builder.environment().put("UNDERSPAN_SIDECAR_SOCKET", NO_SIDECAR);
-    Process process = builder.redirectErrorStream(true).start();
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     String page = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     int code = process.waitFor();
     assertThat(page).containsPattern("\n  level +" + confinement.level() + "\n");
@@ -92,16 +86,8 @@ class ConfinedIT {
     try (OtlpReceiver receiver = new OtlpReceiver(0, store);
         AppUnderAgent app =
             new AppUnderAgent.Builder(home, directory, receiver.endpoint())
-                .wrapper(
-                    List.of(
-                        "setpriv",
-                        "--reuid=65534",
-                        "--regid=65534",
-                        "--clear-groups",
-                        "--inh-caps=+bpf,+perfmon",
-                        "--ambient-caps=+bpf,+perfmon"))
+                .wrapper(Confinement.twoCapabilities().wrapper())
                 .jvm("-XX:+UseSerialGC")
-                .environment("UNDERSPAN_SIDECAR_SOCKET", NO_SIDECAR)
                 .command("dev.underspan.testapp.BudgetApp")
                 .start()) {
       assertThat(app.level()).contains("level kernel");

@@ -48,7 +48,7 @@ record Confinement(String name, List<String> wrapper, String level, List<String>
             "lacks CAP_BPF and CAP_PERFMON, and its bounding set too",
             "whoever starts it must"));
     all.add(of("nobody", nobody("-all"), "process", "lacks CAP_BPF and CAP_PERFMON; grant them"));
-    all.add(of("nobody with BPF and PERFMON", nobody("+bpf,+perfmon"), "kernel"));
+    all.add(twoCapabilities());
     all.add(of("nobody with BPF only", nobody("+bpf"), "process", "lacks CAP_PERFMON; grant them"));
     all.add(
         of("nobody with PERFMON only", nobody("+perfmon"), "process", "lacks CAP_BPF; grant them"));
@@ -106,21 +106,13 @@ record Confinement(String name, List<String> wrapper, String level, List<String>
             "-Djava.io.tmpdir=")); // /run and /var/tmp are on the root file system, or tmpfs: see
     // below
     all.add(
-        new Confinement(
+        mounts(
             "a temporary directory that is noexec",
-            List.of(
-                "unshare",
-                "--mount",
-                "sh",
-                "-c",
-                "mount -t tmpfs -o noexec none "
-                    + noexec
-                    + " && JAVA_TOOL_OPTIONS=-Djava.io.tmpdir="
-                    + noexec
-                    + " exec \"$@\"",
-                "sh"),
-            "kernel",
-            List.of()));
+            "mount -t tmpfs -o noexec none "
+                + noexec
+                + "; export JAVA_TOOL_OPTIONS=-Djava.io.tmpdir="
+                + noexec,
+            "kernel"));
     all.add(mounts("no /sys", "umount --lazy /sys", "kernel"));
     all.add(mounts("no BTF to be read", "mount --bind " + empty + " /sys/kernel/btf", "kernel"));
     all.add(
@@ -131,8 +123,18 @@ record Confinement(String name, List<String> wrapper, String level, List<String>
     return all;
   }
 
+  /** An ordinary user with the two capabilities that are needed, and no others. */
+  static Confinement twoCapabilities() {
+    return of("nobody with BPF and PERFMON", nobody("+bpf,+perfmon"), "kernel");
+  }
+
+  /** In a place where no sidecar is, whatever else runs on the machine. */
   private static Confinement of(String name, List<String> wrapper, String level, String... told) {
-    return new Confinement(name, wrapper, level, List.of(told));
+    List<String> whole = new ArrayList<>();
+    whole.addAll(
+        List.of("unshare", "--mount", "sh", "-ec", "mount -t tmpfs none /run; exec \"$@\"", "sh"));
+    whole.addAll(wrapper);
+    return new Confinement(name, whole, level, List.of(told));
   }
 
   private static List<String> nobody(String capabilities, String... more) {
@@ -147,11 +149,7 @@ record Confinement(String name, List<String> wrapper, String level, List<String>
   }
 
   private static Confinement mounts(String name, String change, String level, String... told) {
-    return of(
-        name,
-        List.of("unshare", "--mount", "sh", "-ec", change + "; exec \"$@\"", "sh"),
-        level,
-        told);
+    return of(name, List.of("sh", "-ec", change + "; exec \"$@\"", "sh"), level, told);
   }
 
   private static Path compile(Path directory) throws Exception {

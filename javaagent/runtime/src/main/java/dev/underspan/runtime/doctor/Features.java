@@ -5,6 +5,7 @@ import dev.underspan.host.KernelProbes;
 import dev.underspan.host.ProbeException;
 import dev.underspan.host.ProbeTrial;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,21 +27,22 @@ record Features(String level, Map<String, Finding> found, Report.Sidecar sidecar
   }
 
   static Features look(Settings settings, @Nullable ProbeTrial trial) {
-    Map<String, Finding> own =
-        settings.kernel()
-            ? served(() -> KernelProbes.open(settings.ringBytes(), settings.slots()), trial)
-            : all(Finding.no("switched off by underspan.kernel.enabled"));
-    Finding present = Files.exists(settings.sidecar()) ? Finding.yes() : Finding.no("no such file");
+    Path socket = settings.socket();
+    Map<String, Finding> own;
+    if (!settings.kernel()) {
+      own = all(Finding.no("switched off by underspan.kernel.enabled"));
+    } else if (settings.sidecar() != null) {
+      own = all(Finding.no("a sidecar at " + socket + " was told, so its own rights are not used"));
+    } else {
+      own = served(() -> KernelProbes.open(settings.ringBytes(), settings.slots()), trial);
+    }
+    Finding present = Files.exists(socket) ? Finding.yes() : Finding.no("no such file");
     Map<String, Finding> lent =
         present.isYes()
             ? served(
-                () ->
-                    KernelProbes.connect(
-                        settings.sidecar(), settings.ringBytes(), settings.slots()),
-                trial)
+                () -> KernelProbes.connect(socket, settings.ringBytes(), settings.slots()), trial)
             : all(present);
-    Report.Sidecar sidecar =
-        new Report.Sidecar(settings.sidecar().toString(), present, accounts(lent));
+    Report.Sidecar sidecar = new Report.Sidecar(socket.toString(), present, accounts(lent));
     if (accounts(own).isYes()) {
       return new Features("kernel", own, sidecar);
     }

@@ -21,20 +21,20 @@ final class Remedies {
     Set<String> remedies = new LinkedHashSet<>();
     if (!settings.kernel()) {
       remedies.add("Take underspan.kernel.enabled=false away.");
-    } else if (!level.equals("kernel")) {
+    } else if (settings.sidecar() == null && !level.equals("kernel")) {
       remedies.addAll(rights(process));
     }
     // Every message says what to do itself.
     features.forEach(
         (name, finding) -> {
-          if (!finding.isYes() && remedies.isEmpty()) {
+          if (!finding.isYes() && remedies.isEmpty() && settings.sidecar() == null) {
             remedies.add(finding.reason() + ".");
           }
         });
-    if (level.equals("process")) {
+    if (level.equals("process") && settings.kernel()) {
       remedies.add(
           sidecar.present().isYes()
-              ? "Or see to the sidecar at "
+              ? "See to the sidecar at "
                   + sidecar.socket()
                   + ", which does not serve this process: "
                   + sidecar.serves().reason()
