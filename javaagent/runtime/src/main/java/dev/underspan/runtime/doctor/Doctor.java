@@ -76,7 +76,7 @@ public final class Doctor {
       untried = Finding.unknown(ProbeException.nativePart(e));
     }
     Features features = Features.look(settings, trial);
-    Report.Process process = ProcessFacts.look();
+    Report.Self process = ProcessFacts.look();
     String level = features.level();
     Report.Sidecar sidecar = features.sidecar();
     Mounts mounts = new Mounts();

@@ -88,7 +88,7 @@ final class Page {
   }
 
   private void process(Report report) {
-    Report.Process process = report.process();
+    Report.Self process = report.process();
     head("process");
     row("user", orUnknown(process.uid()));
     process.capabilities().forEach((kind, names) -> row(kind, capabilities(names)));

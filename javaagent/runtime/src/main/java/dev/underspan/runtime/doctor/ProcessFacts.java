@@ -21,7 +21,7 @@ final class ProcessFacts {
 
   private ProcessFacts() {}
 
-  static Report.Process look() {
+  static Report.Self look() {
     Rights rights = Rights.ofThisProcess();
     Map<String, List<String>> capabilities = new LinkedHashMap<>();
     for (Rights.Kind kind : Rights.Kind.values()) {
@@ -35,7 +35,7 @@ final class ProcessFacts {
       namespaces.put(kind, namespace(kind));
     }
     String uids = rights.status("Uid");
-    return new Report.Process(
+    return new Report.Self(
         uids == null ? null : uids.split("\\s+", 3)[1], // the effective one
         capabilities,
         "1".equals(rights.status("NoNewPrivs")),

@@ -16,7 +16,7 @@ final class Remedies {
       String level,
       Settings settings,
       Map<String, Finding> features,
-      Report.Process process,
+      Report.Self process,
       Report.Sidecar sidecar) {
     Set<String> remedies = new LinkedHashSet<>();
     if (!settings.kernel()) {
@@ -45,7 +45,7 @@ final class Remedies {
     return List.copyOf(remedies);
   }
 
-  private static List<String> rights(Report.Process process) {
+  private static List<String> rights(Report.Self process) {
     List<String> remedies = new ArrayList<>();
     Rights rights = Rights.ofThisProcess();
     if (Rights.ownUserNamespace()) {

@@ -19,7 +19,7 @@ record Report(
     String level,
     List<String> raise,
     Kernel kernel,
-    Process process,
+    Self process,
     List<Mount> mounts,
     Cgroup cgroup,
     Map<String, Finding> features,
@@ -57,7 +57,7 @@ record Report(
    * @param namespaces of user, pid, cgroup: machine, own or unknown
    * @param containerHints what looks like a container
    */
-  record Process(
+  record Self(
       @Nullable String uid,
       Map<String, List<String>> capabilities,
       boolean noNewPrivileges,
