@@ -55,8 +55,8 @@ public final class ProbeException extends Exception {
       cause = cause.getCause();
     }
     return "the native part cannot be used here: "
-        + cause
-        + ". Its library is unpacked to java.io.tmpdir ("
+        + cause.toString().replaceAll("\\s+", " ")
+        + "; its library is unpacked to java.io.tmpdir ("
         + System.getProperty("java.io.tmpdir")
         + "), or /dev/shm, /run, /var/tmp, /dev: one must be writable and not mounted noexec; or give"
         + " another with -Djava.io.tmpdir=…";

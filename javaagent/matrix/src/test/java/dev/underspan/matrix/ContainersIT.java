@@ -124,8 +124,8 @@ class ContainersIT {
     JsonNode services = yaml(compose.resolve("compose.yaml")).path("services");
     JsonNode volumes = yaml(compose.resolve("compose.yaml")).path("volumes");
     services
-        .fields()
-        .forEachRemaining(
+        .properties()
+        .forEach(
             service -> {
               String name = service.getKey();
               JsonNode what = service.getValue();

@@ -25,6 +25,7 @@ final class Page {
           "nativeTls", "TLS of native libraries");
 
   private final StringBuilder out = new StringBuilder();
+  private String lastReason = "";
 
   private Page() {}
 
@@ -53,8 +54,11 @@ final class Page {
 
   private void feature(String name, Finding finding) {
     String what = FEATURES.getOrDefault(name, name);
+    String reason = finding.reason();
+    boolean again = !reason.isEmpty() && reason.equals(lastReason);
+    lastReason = reason;
     out.append("  ").append(pad(what, 28));
-    wrapped(words(finding), 30);
+    wrapped(again ? answer(finding) + ": the same" : words(finding), 30);
   }
 
   private void kernel(Report report) {
