@@ -18,7 +18,7 @@ if [ ! -r "$btf" ]; then
 	echo "build.sh: no kernel type information at $btf; set VMLINUX_BTF to a vmlinux BTF file" >&2
 	exit 1
 fi
-for tool in clang bpftool java; do
+for tool in clang llvm-objdump bpftool java; do
 	command -v $tool >/dev/null || PATH=$PATH:/usr/sbin:/sbin
 	command -v $tool >/dev/null || {
 		echo "build.sh: $tool is missing; run 'make setup' as root" >&2
@@ -39,6 +39,8 @@ for set in ledger tracing functions; do
 		-Wno-unused-parameter -Wno-unused-function -isystem "$work" -c src/$set.bpf.c -o "$work/$set.o"
 	bpftool gen skeleton -L "$work/$set.o" name "$set" >"$work/$set.lskel.h"
 	java tools/LightSkeleton.java "$work/$set.lskel.h" "$resources/$set"
+	llvm-objdump -dr --no-show-raw-insn "$work/$set.o" >"$work/$set.asm"
+	java tools/Catalogue.java "$work/$set.asm" "$work/vmlinux.h" "$resources/$set.catalogue"
 	cp "$work/$set.o" "$out/abi/$set.o"
 done
 bpftool btf dump file "$work/tracing.o" >"$work/tracing.btf.txt"

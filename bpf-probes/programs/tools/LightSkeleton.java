@@ -19,6 +19,11 @@ public class LightSkeleton {
   private static final int HEADER = 24;
   private static final int MAP = 16;
   private static final int PROGRAM = 4;
+  private static final int NAME = 48;
+  private static final int EXPECTED_ATTACH_TYPE = 68;
+  private static final int ATTRIBUTES = 72;
+  private static final int BPF_PROG_TYPE_KPROBE = 2;
+  private static final int BPF_TRACE_UPROBE_MULTI = 48;
 
   public static void main(String[] args) throws Exception {
     String text = Files.readString(Path.of(args[0]));
@@ -47,8 +52,36 @@ public class LightSkeleton {
       out.append("initial.").append(initial.group(1)).append('=').append(initial.group(4)).append('\n');
     }
     Files.writeString(Path.of(args[1] + ".properties"), out);
-    Files.write(Path.of(args[1] + ".data"), blob(text, "data"));
+    byte[] data = blob(text, "data");
+    programs.forEach(program -> allowMulti(data, program));
+    Files.write(Path.of(args[1] + ".data"), data);
     Files.write(Path.of(args[1] + ".insns"), blob(text, "insns"));
+  }
+
+  /**
+   * Makes of an uprobe program one of section "uprobe.multi", which this libbpf may not know yet: such
+   * a program can be attached by a link as well as by a perf event. Kernels that know no such links
+   * do not look at the field. In the data is a union bpf_attr (linux/bpf.h) for each program.
+   */
+  private static void allowMulti(byte[] data, String program) {
+    byte[] name = new byte[16];
+    byte[] ascii = program.getBytes(java.nio.charset.StandardCharsets.US_ASCII);
+    System.arraycopy(ascii, 0, name, 0, Math.min(ascii.length, name.length - 1));
+    java.nio.ByteBuffer attributes = java.nio.ByteBuffer.wrap(data).order(java.nio.ByteOrder.LITTLE_ENDIAN);
+    int found = 0;
+    for (int at = 0; at + ATTRIBUTES <= data.length; at += 8) {
+      int type = attributes.getInt(at);
+      boolean named = java.util.Arrays.equals(data, at + NAME, at + NAME + name.length, name, 0, name.length);
+      if (named && type > 0 && type < 64) {
+        found++;
+        if (type == BPF_PROG_TYPE_KPROBE) {
+          attributes.putInt(at + EXPECTED_ATTACH_TYPE, BPF_TRACE_UPROBE_MULTI);
+        }
+      }
+    }
+    if (found != 1) {
+      throw new IllegalStateException(program + " is " + found + " times in the data");
+    }
   }
 
   private static List<String> names(String text, String pattern) {

@@ -4,12 +4,11 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,16 +24,12 @@ final class LightSkeleton implements AutoCloseable {
   private static final int BPF_PROG_LOAD = 5;
   private static final int BPF_PROG_RUN = 10;
   private static final int BPF_RAW_TRACEPOINT_OPEN = 17;
-  private static final int BPF_LINK_CREATE = 28;
+  static final int BPF_LINK_CREATE = 28;
   private static final int BPF_ITER_CREATE = 33;
   private static final int BPF_TRACE_ITER = 28;
   static final int BPF_MAP_TYPE_ARRAY = 2;
   private static final int BPF_PROG_TYPE_SYSCALL = 31;
   private static final int BPF_F_SLEEPABLE = 1 << 4;
-  private static final int PERF_ATTR_SIZE = 112;
-  private static final long PERF_EVENT_IOC_SET_BPF = 0x40042408L;
-  private static final long PERF_EVENT_IOC_ENABLE = 0x2400;
-  private static final Path UPROBE_TYPE = Path.of("/sys/bus/event_source/devices/uprobe/type");
   private static final int LOG_SIZE = 1 << 20;
 
   private final Map<String, Integer> maps = new LinkedHashMap<>();
@@ -225,8 +220,7 @@ final class LightSkeleton implements AutoCloseable {
   }
 
   /**
-   * Attaches an uprobe program to a place in a file, for one process only. Struct perf_event_attr
-   * and requests: linux/perf_event.h.
+   * Attaches an uprobe program to a place in a file, for one process only.
    *
    * @param pid of the process's main thread: it lives as long as the process does, and the probe is
    *     for all that share its memory
@@ -236,34 +230,12 @@ final class LightSkeleton implements AutoCloseable {
    */
   int openUprobe(String program, long pid, String file, long fileOffset, boolean onReturn)
       throws ProbeException {
-    byte[] name = (file + "\0").getBytes(StandardCharsets.UTF_8);
-    ByteBuffer path = Native.allocate(name.length).put(0, name);
-    ByteBuffer attributes = Native.allocate(PERF_ATTR_SIZE);
-    attributes.putInt(0, uprobeType()).putInt(4, PERF_ATTR_SIZE);
-    attributes.putLong(8, onReturn ? 1 : 0); // format/retprobe: bit 0 of config
-    attributes.putLong(56, Native.address(path)).putLong(64, fileOffset);
-    int fd = Native.perfEventOpen(attributes, pid, -1, path);
-    String what = "attaching the BPF program " + program + " to " + file;
-    if (fd < 0) {
-      throw ProbeException.of(what, -fd, "");
-    }
-    int error = Native.ioctl(fd, PERF_EVENT_IOC_SET_BPF, program(program));
-    if (error == 0) {
-      error = Native.ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
-    }
-    if (error < 0) {
-      Native.close(fd);
-      throw ProbeException.of(what, -error, "");
-    }
-    return fd;
+    return new Uprobe(program, program(program), pid, file, fileOffset, onReturn).open();
   }
 
-  private static int uprobeType() throws ProbeException {
-    try {
-      return Integer.parseInt(Files.readString(UPROBE_TYPE).trim());
-    } catch (IOException | NumberFormatException e) {
-      throw ProbeException.of("this kernel offers no uprobes: " + e);
-    }
+  /** Names of the maps. */
+  Set<String> maps() {
+    return maps.keySet();
   }
 
   boolean has(String program) {
@@ -305,7 +277,7 @@ final class LightSkeleton implements AutoCloseable {
     return new String(text, StandardCharsets.UTF_8);
   }
 
-  private static InputStream resource(String name) throws IOException {
+  static InputStream resource(String name) throws IOException {
     String arch = System.getProperty("os.arch", "").replace("amd64", "x86_64");
     String path = "/dev/underspan/programs/" + arch + "/" + name;
     InputStream in = LightSkeleton.class.getResourceAsStream(path);

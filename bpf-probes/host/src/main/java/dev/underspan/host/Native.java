@@ -31,7 +31,8 @@ final class Native {
     long syscall(long number, long a, long b, long c, long d, long e, long f);
   }
 
-  private static final LibC LIBC = LibraryLoader.create(LibC.class).load("c");
+  private static final LibC LIBC =
+      UnpackPlace.with(() -> LibraryLoader.create(LibC.class).load("c"));
   private static final Runtime RUNTIME = Runtime.getRuntime(LIBC);
   private static final MemoryIO MEMORY = MemoryIO.getInstance();
   private static final Numbers NUMBERS = Numbers.ofThisProcessor();
@@ -138,6 +139,11 @@ final class Native {
       Reference.reachabilityFence(attributes);
       Reference.reachabilityFence(pointedTo);
     }
+  }
+
+  /** perf_event_open(2) with flags that do not exist: what answers it, and how. */
+  static int perfEventOpenNothing() {
+    return (int) call(NUMBERS.perfEventOpen, 0, 0, -1, -1, -1, 0);
   }
 
   /** ioctl(2) with a number; the result, or -errno. */

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 
 /** The programs are this process's own, and serve it alone. */
 final class OwnPrograms implements ProbeHost {
-  private static final int NUMBER = 1;
+  static final int NUMBER = 1;
 
   private final Programs programs;
   private final ThreadLocal<ByteBuffer> enrolArguments =

@@ -1,7 +1,5 @@
 package dev.underspan.host;
 
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 
 /** The kernel side could not be had. The message gives cause, evidence and next action. */
@@ -24,14 +22,18 @@ public final class ProbeException extends Exception {
     StringBuilder text = new StringBuilder(action).append(" failed: ").append(name(errno));
     switch (errno) {
       case Native.EPERM, Native.EACCES ->
-          text.append(". ").append(missingRights()).append(verifierTail(verifierLog));
+          text.append(". ").append(Refusal.explain()).append(verifierTail(verifierLog));
+      // With CAP_BPF alone, and under lockdown, the kernel answers EINVAL too.
       case Native.EINVAL ->
-          text.append(
-                  ". The kernel knows not all that the programs need (5.18 or newer for the ledger,"
-                      + " 6.3 or newer for sockets by tracepoints)")
+          text.append(". ")
+              .append(
+                  otherwise(
+                      "The kernel knows not all that the programs need (5.18 or newer for the"
+                          + " ledger, 6.3 or newer for sockets by tracepoints)"))
               .append(verifierTail(verifierLog));
       case Native.ENOSYS ->
-          text.append(". This kernel or processor architecture has no bpf() for us");
+          text.append(". ")
+              .append(otherwise("This kernel or processor architecture has no bpf() for us"));
       default -> text.append(verifierTail(verifierLog));
     }
     return new ProbeException(text.toString(), errno);
@@ -46,37 +48,23 @@ public final class ProbeException extends Exception {
     return new ProbeException("the sidecar refuses: " + why, errno);
   }
 
-  private static String missingRights() {
-    long effective = effectiveCapabilities();
-    StringBuilder missing = new StringBuilder();
-    if (effective >= 0) {
-      if ((effective >> 39 & 1) == 0 && (effective >> 21 & 1) == 0) {
-        missing.append("CAP_BPF ");
-      }
-      if ((effective >> 38 & 1) == 0 && (effective >> 21 & 1) == 0) {
-        missing.append("CAP_PERFMON ");
-      }
+  /** For a failure of the foreign function layer, which throws what it likes. */
+  public static String nativePart(Throwable failure) {
+    Throwable cause = failure;
+    while (cause.getCause() != null) {
+      cause = cause.getCause();
     }
-    if (missing.length() > 0) {
-      return "The process lacks "
-          + missing.toString().trim().replace(" ", " and ")
-          + "; grant them (for example: setcap, or capabilities.add of the container)";
-    }
-    return "The process has CAP_BPF and CAP_PERFMON, so something else forbids it: a seccomp filter"
-        + " without bpf(2), or lockdown (see /sys/kernel/security/lockdown)";
+    return "the native part cannot be used here: "
+        + cause.toString().replaceAll("\\s+", " ")
+        + "; its library is unpacked to java.io.tmpdir ("
+        + System.getProperty("java.io.tmpdir")
+        + "), or /dev/shm, /run, /var/tmp, /dev: one must be writable and not mounted noexec; or give"
+        + " another with -Djava.io.tmpdir=…";
   }
 
-  private static long effectiveCapabilities() {
-    try {
-      for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
-        if (line.startsWith("CapEff:")) {
-          return Long.parseUnsignedLong(line.substring(7).trim(), 16);
-        }
-      }
-    } catch (java.io.IOException | NumberFormatException e) {
-      return -1;
-    }
-    return -1;
+  private static String otherwise(String text) {
+    String cause = Refusal.cause();
+    return cause == null ? text : cause;
   }
 
   /** The last lines tell why; the whole log may be megabytes. */
@@ -92,7 +80,7 @@ public final class ProbeException extends Exception {
     return tail.toString();
   }
 
-  private static String name(int errno) {
+  static String name(int errno) {
     return switch (errno) {
       case Native.EPERM -> "EPERM (not permitted)";
       case 2 -> "ENOENT (not found)";

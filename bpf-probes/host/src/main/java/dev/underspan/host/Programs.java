@@ -228,7 +228,8 @@ final class Programs implements AutoCloseable {
     return statistics;
   }
 
-  private static ByteBuffer info(int fd, int size) {
+  /** What the kernel says of a program or map; zeroes where it does not. */
+  static ByteBuffer info(int fd, int size) {
     ByteBuffer info = Native.allocate(size);
     ByteBuffer attributes = Native.allocate(16);
     attributes.putInt(0, fd).putInt(4, size).putLong(8, Native.address(info));

@@ -1,9 +1,6 @@
 package dev.underspan.host;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -37,11 +34,6 @@ public final class TlsLibraries implements AutoCloseable {
           FREE,
           "on_tls_free");
 
-  /** An entry of /proc/self/auxv: where the dynamic linker is. */
-  private static final long AT_BASE = 7;
-
-  private static final String MAPPED = "_dl_debug_state";
-
   private ProbeHost host;
 
   /** By file; those that are of no interest, or cannot be had, without descriptors. */
@@ -57,38 +49,8 @@ public final class TlsLibraries implements AutoCloseable {
 
   /** From now on it is counted when libraries come and go. */
   synchronized void watch() throws ProbeException {
-    try {
-      long base = linkerBase();
-      for (Mapping mapping : Mapping.executable()) {
-        // What can be executed is not the first part of the file.
-        if (base != 0 && mapping.start() - mapping.offset() == base) {
-          Path path = mapping.openable();
-          Long place = ElfFile.read(path).functions(Set.of(MAPPED)).get(MAPPED);
-          if (place == null) {
-            throw ProbeException.of("the dynamic linker " + path + " has no " + MAPPED);
-          }
-          linker = host.attachUprobe("on_libraries", path, place, false);
-          return;
-        }
-      }
-      throw ProbeException.of("this process has no dynamic linker");
-    } catch (IOException | RuntimeException e) {
-      throw ProbeException.of("the dynamic linker cannot be read: " + e);
-    }
-  }
-
-  private static long linkerBase() throws IOException {
-    ByteBuffer entries =
-        ByteBuffer.wrap(Files.readAllBytes(Path.of("/proc/self/auxv")))
-            .order(ByteOrder.nativeOrder());
-    while (entries.remaining() >= 16) {
-      long type = entries.getLong();
-      long value = entries.getLong();
-      if (type == AT_BASE) {
-        return value;
-      }
-    }
-    return 0;
+    DynamicLinker file = DynamicLinker.ofThisProcess();
+    linker = host.attachUprobe("on_libraries", file.path(), file.mapped(), false);
   }
 
   /**

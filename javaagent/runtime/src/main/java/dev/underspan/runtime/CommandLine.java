@@ -1,9 +1,10 @@
 package dev.underspan.runtime;
 
-import dev.underspan.host.KernelProbes;
-import dev.underspan.host.ProbeException;
+import dev.underspan.runtime.doctor.Doctor;
+import dev.underspan.runtime.doctor.Settings;
 import java.io.PrintStream;
 import java.util.Arrays;
+import java.util.List;
 
 /** {@code java -jar underspan.jar …}. */
 public final class CommandLine {
@@ -14,7 +15,8 @@ public final class CommandLine {
         java -javaagent:underspan.jar[=key=value,...] -jar your-service.jar
             traces the service; OTEL_* variables say where the spans go
 
-        java -jar underspan.jar doctor     what a service started here would get, and why
+        java -jar underspan.jar doctor [--json]
+            what a service started here would get, and why
         java -jar underspan.jar sidecar [--socket PATH] [--memory MIB]
             has the rights and the programs, so that services here need none
         java -jar underspan.jar version
@@ -26,7 +28,7 @@ public final class CommandLine {
   /**
    * Runs a command.
    *
-   * @return the exit code: 0 fine, 1 the kernel side is not to be had here, 2 not understood
+   * @return the exit code: 0 fine, 1 doctor: level process only, 2 not understood
    */
   public static int run(String[] args) {
     PrintStream out = System.out;
@@ -38,7 +40,8 @@ public final class CommandLine {
         return SidecarCommand.run(Arrays.asList(args).subList(1, args.length));
       }
       case "doctor" -> {
-        return doctor(out);
+        List<String> rest = Arrays.asList(args).subList(1, args.length);
+        return Doctor.run(settings(), rest, out, System.err);
       }
       default -> {
         System.err.println("underspan: no command '" + command + "'; try 'help'");
@@ -48,26 +51,13 @@ public final class CommandLine {
     return 0;
   }
 
-  private static int doctor(PrintStream out) {
-    out.println("kernel   " + System.getProperty("os.version"));
-    out.println(
-        "jvm      "
-            + System.getProperty("java.vm.name")
-            + " "
-            + System.getProperty("java.vm.version"));
-    try (KernelProbes probes =
-        KernelProbes.open(KernelProbes.DEFAULT_RING_BYTES, KernelProbes.DEFAULT_SLOTS)) {
-      ProbeException sockets = probes.socketsMissing();
-      out.println("ledger   yes");
-      out.println("sockets  " + (sockets == null ? "yes" : "no: " + sockets.getMessage()));
-      ProbeException stops = probes.safepointsMissing();
-      out.println("stops    " + (stops == null ? "yes" : "no: " + stops.getMessage()));
-      out.println("level    kernel");
-      return 0;
-    } catch (ProbeException e) {
-      out.println("ledger   no: " + e.getMessage());
-      out.println("level    process");
-      return 1;
-    }
+  private static Settings settings() {
+    Configuration configuration = Configuration.of(null);
+    return new Settings(
+        AgentMain.VERSION,
+        configuration.kernel(),
+        configuration.ringBytes(),
+        configuration.slots(),
+        configuration.sidecar());
   }
 }

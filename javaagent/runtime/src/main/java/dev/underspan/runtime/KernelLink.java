@@ -61,7 +61,7 @@ final class KernelLink {
       } catch (ProbeException e) {
         why.append(e.getMessage());
       } catch (RuntimeException | LinkageError e) {
-        missing = "the native part cannot be used here: " + e;
+        missing = ProbeException.nativePart(e);
         return;
       }
     }
@@ -72,7 +72,7 @@ final class KernelLink {
       } catch (ProbeException e) {
         why.append(why.isEmpty() ? "" : "; ").append(e.getMessage());
       } catch (RuntimeException | LinkageError e) {
-        why.append("the native part cannot be used here: ").append(e);
+        why.append(ProbeException.nativePart(e));
       }
     } else if (why.isEmpty()) {
       why.append("no sidecar listens on ").append(socket).append(" yet; it is waited for");
