@@ -6,6 +6,7 @@
 
 #include "arch.h"
 #include "connection.h"
+#include "http2.h"
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -28,11 +29,6 @@ struct {
 	__type(value, struct recent_request);
 } recent SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 * 1024 * 1024);
-} events SEC(".maps");
-
 struct wire_record_small {
 	struct socket_event event;
 	__u8 payload[PAYLOAD_SMALL];
@@ -45,38 +41,6 @@ struct wire_record_large {
 	struct socket_event event;
 	__u8 payload[PAYLOAD_LARGE];
 };
-
-/* So that a step which begins within what is kept ends within the record: the verifier does not
- * compare two variables.
- */
-#define GATHER_STEP 4096
-#define GATHER_STEPS 1030 /* UIO_MAXIOV, and those within large ones */
-struct wire_record_wide {
-	struct socket_event event;
-	__u8 payload[PAYLOAD_WIDE + GATHER_STEP];
-};
-
-/* The copying of several buffers, or of a large one, one behind the other. Its state is in a map,
- * too: of what is on the stack the verifier would follow each value through all steps.
- */
-struct gathering {
-	const void *base;
-	const struct iovec *vector;
-	__u64 count;
-	__u32 here; /* rest of the buffer at base */
-	__u32 left; /* of what the call moved */
-	__u32 at; /* captured so far */
-	__u32 limit;
-	struct wire_record_wide record;
-};
-
-/* One for each direction: a program does not interrupt itself. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__type(value, struct gathering);
-} scratch SEC(".maps");
 
 static __always_inline bool current_is_target(void)
 {
@@ -101,13 +65,6 @@ static __always_inline void fill_endpoint(struct endpoint *to, struct sock *sk, 
 		BPF_CORE_READ_INTO(&to->remote_addr, sk, __sk_common.skc_v6_daddr);
 	}
 }
-
-/* Where the bytes are that a call moved: in one buffer, or in several. */
-struct user_buffers {
-	const void *base;
-	const struct iovec *vector;
-	__u64 count; /* of vectors; 0: one buffer */
-};
 
 /* Of the call that the current task is in: the kernel has just copied from or to them, so they are
  * resident.
@@ -152,64 +109,10 @@ static __always_inline void find_buffers(struct task_struct *task, struct user_b
 	}
 }
 
-static long gather(__u32 step, struct gathering **context)
-{
-	struct gathering *state = *context;
-	__u32 length, at = state->at;
-
-	if (!state->here) {
-		struct iovec next;
-
-		if (!state->count || bpf_probe_read_user(&next, sizeof(next), state->vector))
-			return 1;
-		state->vector++;
-		state->count--;
-		state->base = next.iov_base;
-		state->here = next.iov_len < state->left ? next.iov_len : state->left;
-		if (!state->here)
-			return 0;
-	}
-	length = state->here < GATHER_STEP ? state->here : GATHER_STEP;
-	if (at >= state->limit)
-		return 1;
-	if (length > state->limit - at)
-		length = state->limit - at;
-	barrier_var(length); /* as in fill_payload() */
-	barrier_var(at);
-	if (length > GATHER_STEP || at >= PAYLOAD_WIDE)
-		return 1;
-	if (bpf_probe_read_user(state->record.payload + at, length, state->base)) {
-		COUNT(payload_unreadable);
-		return 1;
-	}
-	state->base += length;
-	state->here -= length;
-	state->left -= length;
-	state->at = at + length;
-	return !state->left;
-}
-
 static __always_inline void fill_tail(struct socket_event *event, const void *user, __u32 total)
 {
 	if (!bpf_probe_read_user(event->tail, TAIL_BYTES, user + total - TAIL_BYTES))
 		event->tail_size = TAIL_BYTES;
-}
-
-/* Does what a client sends first begin as HTTP/2 does (RFC 9113, section 3.4)? */
-static __always_inline bool begins_http2(const struct user_buffers *buffers, __u32 total)
-{
-	const char preface[8] = {'P', 'R', 'I', ' ', '*', ' ', 'H', 'T'};
-	struct iovec first = {.iov_base = (void *)buffers->base};
-	__u64 begin = 0, wanted;
-
-	if (total < sizeof(begin))
-		return false;
-	if (buffers->count && bpf_probe_read_user(&first, sizeof(first), buffers->vector))
-		return false;
-	if (bpf_probe_read_user(&begin, sizeof(begin), first.iov_base))
-		return false;
-	__builtin_memcpy(&wanted, preface, sizeof(wanted));
-	return begin == wanted;
 }
 
 /* Fills a reserved record: payload first, since the tail depends on whether it was cut. */
@@ -237,36 +140,6 @@ static __always_inline void fill_payload(struct socket_event *event, __u8 *paylo
 	event->captured = length;
 	if (length < total)
 		fill_tail(event, user, total);
-}
-
-/* Sends a record of several buffers, or of a large one: by a copy, since its size is not one of
- * few.
- */
-static __always_inline void
-tell_gathered(struct gathering *state, const struct user_buffers *buffers, __u32 total, bool wide)
-{
-	struct socket_event *event = &state->record.event;
-	__u32 captured;
-
-	state->base = buffers->base;
-	state->vector = buffers->vector;
-	state->count = buffers->count;
-	state->here = buffers->count ? 0 : total;
-	state->left = total;
-	state->at = 0;
-	state->limit = wide ? PAYLOAD_WIDE : PAYLOAD_LARGE;
-	bpf_loop(GATHER_STEPS, gather, &state, 0);
-	captured = state->at;
-	event->header.size_class = PAYLOAD_WIDE;
-	event->captured = captured;
-	event->tail_size = 0;
-	if (captured < total && !buffers->count && buffers->base)
-		fill_tail(event, buffers->base, total);
-	barrier_var(captured);
-	if (captured > PAYLOAD_WIDE)
-		return;
-	if (bpf_ringbuf_output(&events, event, sizeof(*event) + captured, BPF_RB_NO_WAKEUP))
-		COUNT(ring_full);
 }
 
 static __always_inline void copy_account(__u64 *to, struct slot *slot, __u64 now)
@@ -311,6 +184,7 @@ static __always_inline void fill_event(struct socket_event *event, struct sock *
 		__builtin_memset(&event->head, 0, sizeof(event->head));
 		__builtin_memset(event->ns, 0, sizeof(event->ns));
 	}
+	__builtin_memset(&event->http2, 0, sizeof(event->http2));
 }
 
 /* Tells the call into a library of TLS that moved these bytes which connection it is on. */
@@ -446,6 +320,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	struct slot *slot = NULL;
 	__u32 tid, index = LEDGER_NO_SLOT, total, rtt_us, retransmits, secured = 0;
 	struct user_buffers buffers;
+	bool sent, framed;
 
 	if (result <= 0)
 		return 0;
@@ -515,17 +390,26 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	find_buffers(task, &buffers);
 	if (!buffers.base && !buffers.count)
 		COUNT(payload_unreadable);
-	if (type == EVENT_SENT && conn->bytes_out == total)
-		conn->wide = begins_http2(&buffers, total);
-	if (!secured && (buffers.count || (conn->wide && total > PAYLOAD_LARGE))) {
-		__u32 place = type == EVENT_SENT;
+	sent = type == EVENT_SENT;
+	framed = !secured &&
+		 follows(sent ? &conn->sent : &conn->received, sent ? &conn->received : &conn->sent,
+			 &buffers, total, (sent ? conn->bytes_out : conn->bytes_in) - total,
+			 sent ? conn->bytes_in : conn->bytes_out);
+	if (framed || (!secured && buffers.count)) {
+		__u32 place = sent;
 		struct gathering *state = bpf_map_lookup_elem(&scratch, &place);
 
 		if (!state)
 			return 0;
 		fill_event(&state->record.event, sk, conn, type, total, now, tid, slot, index,
 			   begin_ns, rtt_us, retransmits);
-		tell_gathered(state, &buffers, total, conn->wide);
+		begin_gathering(state, &buffers, total, framed ? PAYLOAD_WIDE : PAYLOAD_LARGE);
+		if (framed) {
+			tell_frames(state, sent ? &conn->sent : &conn->received);
+		} else {
+			bpf_loop(GATHER_STEPS, gather, &state, 0);
+			tell_captured(state);
+		}
 		return 0;
 	}
 

@@ -17,6 +17,7 @@ import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.DnsLookups;
+import dev.underspan.bridge.wire.Http2Place;
 import dev.underspan.bridge.wire.TraceHead;
 import dev.underspan.bridge.wire.WireConnection;
 import dev.underspan.bridge.wire.WireCounters;
@@ -34,6 +35,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private final WireCounters counters;
   private final Chunk chunk = new Chunk();
   private final byte[] payload = new byte[Layout.PAYLOAD_WIDE];
+  private final Http2Place place = new Http2Place();
 
   /** By the kernel's cookie; the least recently used gives way. */
   private final Map<Long, Watched> connections =
@@ -277,6 +279,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     event.payload(payload);
     chunk.tail = event.tail();
     chunk.tailLength = chunk.tail.length;
+    chunk.place = event.isFramed() ? place(event) : null;
     chunk.rttMicros = event.rttMicros();
     chunk.retransmits = event.retransmits();
     chunk.head =
@@ -291,5 +294,12 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     event.account(ns);
     chunk.account = new ClientSpans.Account(event.ns(), ns, event.hasHead() ? event.thread() : 0);
     return chunk;
+  }
+
+  private Http2Place place(SocketEvent event) {
+    place.left = event.frameLeft();
+    place.keep = event.frameKeep();
+    place.headLength = event.frameHead(place.head);
+    return place;
   }
 }

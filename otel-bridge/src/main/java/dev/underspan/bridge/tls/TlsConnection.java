@@ -191,6 +191,7 @@ public final class TlsConnection {
   private void fill(TlsMessage message) {
     chunk.totalLength = message.total;
     chunk.data = message.data;
+    chunk.place = message.place;
     chunk.length = message.length;
     chunk.tail = message.tail;
     chunk.tailLength = message.tail.length;

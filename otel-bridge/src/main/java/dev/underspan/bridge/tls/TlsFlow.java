@@ -1,6 +1,7 @@
 package dev.underspan.bridge.tls;
 
 import dev.underspan.bridge.wire.Direction;
+import dev.underspan.bridge.wire.Http2Capture;
 import dev.underspan.bridge.wire.TlsFacts;
 import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicReference;
@@ -25,6 +26,9 @@ public final class TlsFlow {
   int keysTold;
   long messages;
   final byte[] head = new byte[TlsKey.BYTES];
+
+  /** If the plaintext is HTTP/2. */
+  @Nullable Http2Capture frames;
 
   /** For streams, which cut records as they like. */
   final TlsRecords records = new TlsRecords();

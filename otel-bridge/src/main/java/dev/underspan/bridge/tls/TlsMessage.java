@@ -1,5 +1,6 @@
 package dev.underspan.bridge.tls;
 
+import dev.underspan.bridge.wire.Http2Place;
 import org.jspecify.annotations.Nullable;
 
 /** What the application's thread tells: a record's key, and plaintext if it held some. */
@@ -25,6 +26,10 @@ final class TlsMessage {
 
   byte[] data = NONE;
   int length;
+
+  /** If the data are not a prefix, but captured by frames. */
+  @Nullable Http2Place place;
+
   byte[] tail = NONE;
   @Nullable TlsFailure failure;
 

@@ -3,11 +3,11 @@ package dev.underspan.bridge.tls;
 import dev.underspan.abi.Layout;
 import dev.underspan.bridge.weak.WeakIdentityMap;
 import dev.underspan.bridge.wire.Direction;
+import dev.underspan.bridge.wire.Http2Capture;
 import dev.underspan.bridge.wire.TlsFacts;
 import dev.underspan.bridge.wire.TraceHead;
 import dev.underspan.bridge.wire.WireCounters;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
@@ -231,6 +231,7 @@ public final class TlsTap {
         null, new TlsFlow.Delivery(Thread.currentThread(), source, offset, length))) {
       // Two threads write at once: whose record is whose cannot be told.
       flow.messages++;
+      flow.frames = null;
       counters.tlsDropped.increment();
     }
   }
@@ -417,28 +418,49 @@ public final class TlsTap {
   }
 
   private void copy(TlsMessage message, byte[] source, int offset, int total) {
-    message.total = total;
-    message.data = room(total);
-    message.length = Math.min(total, message.data.length);
-    System.arraycopy(source, offset, message.data, 0, message.length);
-    if (total > message.length) {
-      message.tail = Arrays.copyOfRange(source, offset + total - TAIL, offset + total);
-    }
+    copy(
+        message,
+        total,
+        (from, into, at, count) -> System.arraycopy(source, offset + from, into, at, count));
   }
 
   /** What lies between the buffers' starts and positions, if it is so many bytes. */
   private void copy(
       TlsMessage message, ByteBuffer[] buffers, int offset, int length, int[] starts, int total) {
-    message.total = total;
     if (length > MAX_BUFFERS || between(buffers, offset, length, starts) != total) {
-      return; // known to be there, but not what it is
+      message.total = total; // known to be there, but not what it is
+      message.flow.frames = null;
+      return;
     }
+    copy(
+        message,
+        total,
+        (from, into, at, count) -> part(buffers, offset, length, starts, from, into, at, count));
+  }
+
+  /** Of HTTP/2 by frames, of others a prefix and the end. */
+  private void copy(TlsMessage message, int total, Http2Capture.Source source) {
+    TlsFlow flow = message.flow;
+    message.total = total;
     message.data = room(total);
+    if (flow.messages == 0) {
+      flow.frames = Http2Capture.begin(source, total);
+    }
+    Http2Capture frames = flow.frames;
+    if (frames != null) {
+      message.place = frames.place();
+      message.data = frames.capture(source, total, message.data);
+      message.length = frames.length();
+      if (frames.isBroken()) {
+        flow.frames = null;
+      }
+      return;
+    }
     message.length = Math.min(total, message.data.length);
-    part(buffers, offset, length, starts, 0, message.data, message.length);
+    source.get(0, message.data, 0, message.length);
     if (total > message.length) {
       message.tail = new byte[TAIL];
-      part(buffers, offset, length, starts, total - TAIL, message.tail, TAIL);
+      source.get(total - TAIL, message.tail, 0, TAIL);
     }
   }
 
@@ -461,6 +483,7 @@ public final class TlsTap {
       int[] starts,
       int from,
       byte[] into,
+      int at,
       int count) {
     int skip = from;
     int done = 0;
@@ -472,7 +495,7 @@ public final class TlsTap {
         continue;
       }
       int n = Math.min(size - skip, count - done);
-      buffer.get(starts[i] + skip, into, done, n);
+      buffer.get(starts[i] + skip, into, at + done, n);
       done += n;
       skip = 0;
     }
