@@ -104,11 +104,11 @@ final class Startup {
     }
     SelfReport report = new SelfReport();
     if (kernel != null && kernel.socketsMissing() == null) {
-      TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters) : null;
       SocketServers servers =
           configuration.instrumentation("socket-server")
-              ? new SocketServers(serverSpans, activities, counters)
+              ? new SocketServers(serverSpans, activities, counters, Underspan::tellEveryRead)
               : null;
+      TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters, servers) : null;
       SocketEvents events =
           new SocketEvents(
               new ClientSpans(tracer, telemetry.ids(), injected, clock),
@@ -117,7 +117,7 @@ final class Startup {
               tap,
               servers);
       if (servers != null) {
-        runtime.serve(servers);
+        runtime.serve(servers, tap);
         report.addServers(servers);
       }
       foreign.connect(kernel);

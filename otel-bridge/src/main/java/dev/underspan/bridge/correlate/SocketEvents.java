@@ -124,7 +124,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
         };
     this.owners = owners;
     this.counters = counters;
-    this.tls = tap == null ? null : new TlsJoin(tap, this.sink, counters);
+    this.tls = tap == null ? null : new TlsJoin(tap, this.sink, counters, servers);
   }
 
   /** What handshakes of accepted connections tell. */
@@ -146,15 +146,15 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       lookups.onDatagram(event.cookie(), describe(event), fill(event));
       return;
     }
+    if (tls != null) {
+      tls.poll(); // what was told before the event must be known when the event is read
+    }
     if (event.role() == Layout.ROLE_SERVER || isServed(event)) {
       if (event.type() <= Layout.EVENT_CLOSED) {
         serverTls.onEvent(event, reading);
         serve(event);
       }
       return;
-    }
-    if (tls != null) {
-      tls.poll(); // what was told before the event must be known when the event is read
     }
     Long cookie = event.cookie();
     if (event.type() == Layout.EVENT_PLAIN_SENT || event.type() == Layout.EVENT_PLAIN_RECEIVED) {
@@ -213,7 +213,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     if (event.type() == Layout.EVENT_CLOSED) {
       told.onClosed(event.cookie(), event.ns());
     } else if (event.type() == Layout.EVENT_SENT) {
-      told.onSent(event.cookie(), fill(event));
+      told.onCarried(event.cookie(), fill(event));
     }
   }
 

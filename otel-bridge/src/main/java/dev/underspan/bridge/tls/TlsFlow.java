@@ -27,6 +27,9 @@ public final class TlsFlow {
   long messages;
   final byte[] head = new byte[TlsKey.BYTES];
 
+  /** On a server's side; null on a client's. */
+  volatile @Nullable TlsServed served;
+
   /** If the plaintext is HTTP/2. */
   @Nullable Http2Capture frames;
 

@@ -1,5 +1,6 @@
 package dev.underspan.bridge.tls;
 
+import dev.underspan.bridge.wire.Chunk;
 import dev.underspan.bridge.wire.Http2Place;
 import org.jspecify.annotations.Nullable;
 
@@ -31,7 +32,22 @@ final class TlsMessage {
   @Nullable Http2Place place;
 
   byte[] tail = NONE;
+
+  /** Of what a server sent: the connection, and the sender's account. */
+  long cookie;
+
+  @Nullable Object account;
   @Nullable TlsFailure failure;
+
+  /** Puts the plaintext there. */
+  void fill(Chunk chunk) {
+    chunk.totalLength = total;
+    chunk.data = data;
+    chunk.length = length;
+    chunk.place = place;
+    chunk.tail = tail;
+    chunk.tailLength = tail.length;
+  }
 
   TlsMessage(TlsFlow flow, long start, long end, @Nullable TlsKey key) {
     this.flow = flow;

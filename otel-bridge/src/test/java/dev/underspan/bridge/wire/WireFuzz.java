@@ -34,6 +34,9 @@ final class WireFuzz {
   private static final ConnectionInfo DNS =
       new ConnectionInfo("10.0.0.1", 40_000, "10.0.0.2", 53, true, false, 0, 0);
 
+  // "A B HTTP/1.", an empty line behind it.
+  private static final int MIN_HEAD = 13;
+
   static final int LOSS = 0xFF;
   static final int CLOSE = 0xFE;
   // Of HTTP/2, which has most.
@@ -45,6 +48,8 @@ final class WireFuzz {
   private final List<ClientCall> calls = new ArrayList<>();
   private final byte[] input;
   private final HttpAnswer answer = new HttpAnswer("GET", new WireCounters());
+  private int heads;
+  private final HttpRequests requests = new HttpRequests(new WireCounters(), head -> heads++);
   private int found;
   private final DnsLookups lookups = new DnsLookups(call -> found++, new WireCounters());
   private int at;
@@ -148,7 +153,12 @@ final class WireFuzz {
 
   /** What is read without the rest of a connection. */
   private void alone(Chunk chunk) {
-    HttpRequestHead.read(chunk.data, chunk.captured());
+    heads = 0;
+    if (HttpRequests.begins(chunk.data, chunk.captured()) && requests.isWithinHead()) {
+      requests.reset();
+    }
+    requests.onRead(chunk.data, chunk.captured(), (int) chunk.totalLength);
+    assertThat(heads).isLessThanOrEqualTo(1 + chunk.captured() / MIN_HEAD);
     if (answer.onChunk(chunk)) {
       assertThat(answer.status()).isBetween(100, 999);
     }
