@@ -96,7 +96,7 @@ public final class SocketServerApp {
 
   private static int tlsSockets() throws IOException {
     return threaded(
-        Executors.newFixedThreadPool(130),
+        Executors.newCachedThreadPool(),
         requireNonNull(tls)
             .getServerSocketFactory()
             .createServerSocket(0, 200, InetAddress.getLoopbackAddress()));
@@ -105,7 +105,7 @@ public final class SocketServerApp {
   private static int tlsEngine() throws IOException {
     ServerSocketChannel server = ServerSocketChannel.open();
     server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 200);
-    ExecutorService threads = Executors.newFixedThreadPool(130);
+    ExecutorService threads = Executors.newCachedThreadPool();
     Thread acceptor =
         new Thread(
             () -> {
