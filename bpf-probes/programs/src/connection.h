@@ -48,10 +48,12 @@ struct connection {
 	__u32 role;
 	__u32 arrival_count;
 	__u32 last_direction;
-	__u32 wide; /* 1: up to PAYLOAD_WIDE is kept */
 	__u32 process; /* the number of the one that used it last, and which one had that then */
 	__u32 admission;
+	__u32 reserved;
 	struct arrival arrivals[ARRIVALS];
+	struct http2_place sent;
+	struct http2_place received;
 };
 
 #endif

@@ -14,6 +14,13 @@ enum payload_limits {
 	TAIL_BYTES = 16,
 };
 
+enum http2_limits {
+	HTTP2_PREFACE = 24,
+	HTTP2_HEAD = 9,
+	HTTP2_DATA_KEPT = 5, /* the length of a message of gRPC */
+	HTTP2_LONGEST = 1048576, /* no frame is longer; whatever is, is none */
+};
+
 enum event_type {
 	EVENT_SENT = 1,
 	EVENT_RECEIVED = 2,
@@ -33,6 +40,19 @@ enum connection_role {
 	ROLE_LISTENER = 3,
 	ROLE_AGENT = 4,
 	ROLE_DATAGRAM = 5, /* no connection: a UDP socket that asks name servers */
+};
+
+/* Where one direction of HTTP/2 stands between two calls (RFC 9113, section 4.1). Of what a call
+ * moves then only this is captured: the preface, the heads of frames, their payload, and of DATA
+ * no more than its first bytes.
+ */
+struct http2_place {
+	__u32 left; /* bytes to come of the current frame's payload, or of the preface */
+	__u32 keep; /* so many of them, from the first on, will be captured */
+	__u8 head[2 * HTTP2_HEAD]; /* of the next frame, as far as it came; the rest is room */
+	__u8 head_length;
+	__u8 known; /* 0: not followed, what is captured is a prefix of what was moved */
+	__u8 reserved[4];
 };
 
 struct event_header {
@@ -71,6 +91,7 @@ struct socket_event {
 	__u32 secured; /* 1: ciphertext, whose plaintext follows as another event */
 	__u8 tail[TAIL_BYTES];
 	__u64 ns[LEDGER_KINDS]; /* the thread's account at header.ns */
+	struct http2_place http2; /* before this call */
 };
 
 /* What was lost or not seen, by the hop that lost it; mapped by Java. */

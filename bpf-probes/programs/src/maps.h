@@ -162,6 +162,14 @@ static __always_inline bool is_agents(const struct served *served, const struct 
 	return slot && slot->agent;
 }
 
+/* Where only the process's number is at hand. */
+#define COUNT_FOR(number, field)                                                                   \
+	do {                                                                                       \
+		void *of_it = ledger_of(number);                                                   \
+		struct process_state *whose = of_it ? process_at(of_it) : NULL;                    \
+		COUNT(whose, field);                                                               \
+	} while (0)
+
 /* How long the JVM stood still up to now. */
 static __always_inline __u64 stopped_until(void *ledger, __u64 now)
 {

@@ -7,6 +7,7 @@
 
 #include "arch.h"
 #include "connection.h"
+#include "http2.h"
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -37,18 +38,6 @@ struct {
 	__array(values, struct recent_map);
 } recent SEC(".maps");
 
-struct events_map {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 * 1024 * 1024);
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, LEDGER_PROCESSES);
-	__type(key, __u32);
-	__array(values, struct events_map);
-} events SEC(".maps");
-
 const struct recent_request *const volatile abi_recent_request = NULL;
 
 struct wire_record_small {
@@ -64,39 +53,6 @@ struct wire_record_large {
 	__u8 payload[PAYLOAD_LARGE];
 };
 
-/* So that a step which begins within what is kept ends within the record: the verifier does not
- * compare two variables.
- */
-#define GATHER_STEP 4096
-#define GATHER_STEPS 1030 /* UIO_MAXIOV, and those within large ones */
-struct wire_record_wide {
-	struct socket_event event;
-	__u8 payload[PAYLOAD_WIDE + GATHER_STEP];
-};
-
-/* The copying of several buffers, or of a large one, one behind the other. Its state is in a map,
- * too: of what is on the stack the verifier would follow each value through all steps.
- */
-struct gathering {
-	const void *base;
-	const struct iovec *vector;
-	__u64 count;
-	__u32 here; /* rest of the buffer at base */
-	__u32 left; /* of what the call moved */
-	__u32 at; /* captured so far */
-	__u32 limit;
-	__u64 unreadable;
-	struct wire_record_wide record;
-};
-
-/* One for each direction: a program does not interrupt itself. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__type(value, struct gathering);
-} scratch SEC(".maps");
-
 /* Numbers of processes are used again, while a socket may outlive its process. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -104,11 +60,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } admissions SEC(".maps");
-
-static __always_inline void *ring_of(__u32 process)
-{
-	return bpf_map_lookup_elem(&events, &process);
-}
 
 static __always_inline __u32 admission_of(__u32 process)
 {
@@ -141,13 +92,6 @@ static __always_inline void fill_endpoint(struct endpoint *to, struct sock *sk, 
 		BPF_CORE_READ_INTO(&to->remote_addr, sk, __sk_common.skc_v6_daddr);
 	}
 }
-
-/* Where the bytes are that a call moved: in one buffer, or in several. */
-struct user_buffers {
-	const void *base;
-	const struct iovec *vector;
-	__u64 count; /* of vectors; 0: one buffer */
-};
 
 /* Of the call that the current task is in: the kernel has just copied from or to them, so they are
  * resident.
@@ -192,64 +136,10 @@ static __always_inline void find_buffers(struct task_struct *task, struct user_b
 	}
 }
 
-static long gather(__u32 step, struct gathering **context)
-{
-	struct gathering *state = *context;
-	__u32 length, at = state->at;
-
-	if (!state->here) {
-		struct iovec next;
-
-		if (!state->count || bpf_probe_read_user(&next, sizeof(next), state->vector))
-			return 1;
-		state->vector++;
-		state->count--;
-		state->base = next.iov_base;
-		state->here = next.iov_len < state->left ? next.iov_len : state->left;
-		if (!state->here)
-			return 0;
-	}
-	length = state->here < GATHER_STEP ? state->here : GATHER_STEP;
-	if (at >= state->limit)
-		return 1;
-	if (length > state->limit - at)
-		length = state->limit - at;
-	barrier_var(length); /* as in fill_payload() */
-	barrier_var(at);
-	if (length > GATHER_STEP || at >= PAYLOAD_WIDE)
-		return 1;
-	if (bpf_probe_read_user(state->record.payload + at, length, state->base)) {
-		state->unreadable = 1;
-		return 1;
-	}
-	state->base += length;
-	state->here -= length;
-	state->left -= length;
-	state->at = at + length;
-	return !state->left;
-}
-
 static __always_inline void fill_tail(struct socket_event *event, const void *user, __u32 total)
 {
 	if (!bpf_probe_read_user(event->tail, TAIL_BYTES, user + total - TAIL_BYTES))
 		event->tail_size = TAIL_BYTES;
-}
-
-/* Does what a client sends first begin as HTTP/2 does (RFC 9113, section 3.4)? */
-static __always_inline bool begins_http2(const struct user_buffers *buffers, __u32 total)
-{
-	const char preface[8] = {'P', 'R', 'I', ' ', '*', ' ', 'H', 'T'};
-	struct iovec first = {.iov_base = (void *)buffers->base};
-	__u64 begin = 0, wanted;
-
-	if (total < sizeof(begin))
-		return false;
-	if (buffers->count && bpf_probe_read_user(&first, sizeof(first), buffers->vector))
-		return false;
-	if (bpf_probe_read_user(&begin, sizeof(begin), first.iov_base))
-		return false;
-	__builtin_memcpy(&wanted, preface, sizeof(wanted));
-	return begin == wanted;
 }
 
 /* Fills a reserved record: payload first, since the tail depends on whether it was cut. */
@@ -278,41 +168,6 @@ static __always_inline void fill_payload(struct process_state *process, struct s
 	event->captured = length;
 	if (length < total)
 		fill_tail(event, user, total);
-}
-
-/* Sends a record of several buffers, or of a large one: by a copy, since its size is not one of
- * few.
- */
-static __always_inline void tell_gathered(const struct served *served, struct gathering *state,
-					  const struct user_buffers *buffers, __u32 total,
-					  bool wide)
-{
-	struct socket_event *event = &state->record.event;
-	void *ring = ring_of(served->number);
-	__u32 captured;
-
-	state->unreadable = 0;
-	state->base = buffers->base;
-	state->vector = buffers->vector;
-	state->count = buffers->count;
-	state->here = buffers->count ? 0 : total;
-	state->left = total;
-	state->at = 0;
-	state->limit = wide ? PAYLOAD_WIDE : PAYLOAD_LARGE;
-	bpf_loop(GATHER_STEPS, gather, &state, 0);
-	if (state->unreadable)
-		COUNT(served->process, payload_unreadable);
-	captured = state->at;
-	event->header.size_class = PAYLOAD_WIDE;
-	event->captured = captured;
-	event->tail_size = 0;
-	if (captured < total && !buffers->count && buffers->base)
-		fill_tail(event, buffers->base, total);
-	barrier_var(captured);
-	if (captured > PAYLOAD_WIDE || !ring)
-		return;
-	if (bpf_ringbuf_output(ring, event, sizeof(*event) + captured, BPF_RB_NO_WAKEUP))
-		COUNT(served->process, ring_full);
 }
 
 static __always_inline void copy_account(__u64 *to, struct slot *slot, __u64 now)
@@ -357,6 +212,7 @@ static __always_inline void fill_event(struct socket_event *event, struct sock *
 		__builtin_memset(&event->head, 0, sizeof(event->head));
 		__builtin_memset(event->ns, 0, sizeof(event->ns));
 	}
+	__builtin_memset(&event->http2, 0, sizeof(event->http2));
 }
 
 /* Tells the call into a library of TLS that moved these bytes which connection it is on. */
@@ -403,14 +259,6 @@ static __always_inline __u64 take_arrival(struct connection *conn, __u32 copied_
 	return ns;
 }
 
-static __always_inline void merged(__u32 number)
-{
-	void *ledger = ledger_of(number);
-	struct process_state *process = ledger ? process_at(ledger) : NULL;
-
-	COUNT(process, arrivals_merged);
-}
-
 static __always_inline int on_arrival(struct sock *sk)
 {
 	struct connection *conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
@@ -430,7 +278,7 @@ static __always_inline int on_arrival(struct sock *sk)
 	if (count >= ARRIVALS) {
 		/* Later bytes then count as having come with the last ones noted. */
 		conn->arrivals[ARRIVALS - 1].end_seq = tcp->rcv_nxt;
-		merged(conn->process);
+		COUNT_FOR(conn->process, arrivals_merged);
 		return 0;
 	}
 	conn->arrivals[count].end_seq = tcp->rcv_nxt;
@@ -507,6 +355,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	__u32 tid, index = LEDGER_NO_SLOT, total, rtt_us, retransmits, secured = 0;
 	struct user_buffers buffers;
 	void *ring;
+	bool sent, framed;
 
 	if (result <= 0)
 		return 0;
@@ -576,17 +425,27 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	find_buffers(task, &buffers);
 	if (!buffers.base && !buffers.count)
 		COUNT(served.process, payload_unreadable);
-	if (type == EVENT_SENT && conn->bytes_out == total)
-		conn->wide = begins_http2(&buffers, total);
-	if (!secured && (buffers.count || (conn->wide && total > PAYLOAD_LARGE))) {
-		__u32 place = type == EVENT_SENT;
+	sent = type == EVENT_SENT;
+	framed = !secured &&
+		 follows(sent ? &conn->sent : &conn->received, sent ? &conn->received : &conn->sent,
+			 &buffers, total, (sent ? conn->bytes_out : conn->bytes_in) - total,
+			 sent ? conn->bytes_in : conn->bytes_out);
+	if (framed || (!secured && buffers.count)) {
+		__u32 place = sent;
 		struct gathering *state = bpf_map_lookup_elem(&scratch, &place);
 
 		if (!state)
 			return 0;
 		fill_event(&state->record.event, sk, conn, type, total, now, tid, slot, index,
 			   begin_ns, rtt_us, retransmits);
-		tell_gathered(&served, state, &buffers, total, conn->wide);
+		begin_gathering(state, served.number, &buffers, total,
+				framed ? PAYLOAD_WIDE : PAYLOAD_LARGE);
+		if (framed) {
+			tell_frames(state, sent ? &conn->sent : &conn->received);
+		} else {
+			bpf_loop(GATHER_STEPS, gather, &state, 0);
+			tell_captured(state);
+		}
 		return 0;
 	}
 

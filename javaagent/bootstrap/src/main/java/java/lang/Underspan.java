@@ -311,7 +311,17 @@ public final class Underspan {
 
   // ---- sockets of servers --------------------------------------------------------------------
 
-  private static final int MAX_HEAD = 8192;
+  private static final int MAX_READ = 16_384;
+  private static final int MAX_HELLO = 64;
+  private static final int HANDSHAKE = 0x16;
+
+  /** Whether reads are told that begin neither a request nor TLS. */
+  private static volatile boolean everyRead;
+
+  /** From now on such reads are asked for, too. */
+  public static void tellEveryRead() {
+    everyRead = true;
+  }
 
   private static boolean beginsRequest(byte first, byte second, byte third, byte fourth) {
     return switch (first << 24 | second << 16 | third << 8 | fourth) {
@@ -330,15 +340,27 @@ public final class Underspan {
   /** The JDK's stream of a socket has read. */
   public static void streamRead(
       byte[] data, int offset, int length, int localPort, InetAddress remote, int remotePort) {
-    if (length < 16
-        || !beginsRequest(data[offset], data[offset + 1], data[offset + 2], data[offset + 3])) {
+    if (length < 1) {
+      return;
+    }
+    boolean begins =
+        length >= 16
+            && beginsRequest(data[offset], data[offset + 1], data[offset + 2], data[offset + 3]);
+    boolean hello = length >= MAX_HELLO && data[offset] == HANDSHAKE && data[offset + 1] == 3;
+    if (!begins && !hello && !everyRead) {
       return;
     }
     UnderspanRuntime r = runtime;
     try {
-      if (r != null && REQUEST.get() == null && r.readWanted(localPort)) {
-        byte[] head = Arrays.copyOfRange(data, offset, offset + Math.min(length, MAX_HEAD));
-        r.requestRead(head, head.length, localPort, remote.getHostAddress(), remotePort);
+      if (r == null || REQUEST.get() != null) {
+        return;
+      }
+      if (hello && r.helloWanted(localPort)) {
+        byte[] head = Arrays.copyOfRange(data, offset, offset + MAX_HELLO);
+        r.helloRead(head, localPort, remote.getHostAddress(), remotePort);
+      } else if (!hello && r.readWanted(localPort, begins)) {
+        byte[] head = Arrays.copyOfRange(data, offset, offset + Math.min(length, MAX_READ));
+        r.requestRead(head, length, localPort, remote.getHostAddress(), remotePort);
       }
     } catch (Throwable t) {
       adviceFailed("streamRead", t);
@@ -348,25 +370,38 @@ public final class Underspan {
   /** A socket channel has read; the buffer's position is behind that. */
   public static void channelRead(
       ByteBuffer buffer, int length, SocketAddress local, SocketAddress remote) {
+    if (length < 1) {
+      return;
+    }
     int begin = buffer.position() - length;
-    if (length < 16
-        || !beginsRequest(
-            buffer.get(begin), buffer.get(begin + 1), buffer.get(begin + 2), buffer.get(begin + 3))
+    boolean begins =
+        length >= 16
+            && beginsRequest(
+                buffer.get(begin),
+                buffer.get(begin + 1),
+                buffer.get(begin + 2),
+                buffer.get(begin + 3));
+    boolean hello =
+        length >= MAX_HELLO && buffer.get(begin) == HANDSHAKE && buffer.get(begin + 1) == 3;
+    if ((!begins && !hello && !everyRead)
         || !(local instanceof InetSocketAddress here)
         || !(remote instanceof InetSocketAddress there)) {
       return;
     }
     UnderspanRuntime r = runtime;
     try {
-      if (r != null && REQUEST.get() == null && r.readWanted(here.getPort())) {
-        byte[] head = new byte[Math.min(length, MAX_HEAD)];
+      if (r == null || REQUEST.get() != null) {
+        return;
+      }
+      if (hello && r.helloWanted(here.getPort())) {
+        byte[] head = new byte[MAX_HELLO];
+        buffer.get(begin, head);
+        r.helloRead(head, here.getPort(), there.getAddress().getHostAddress(), there.getPort());
+      } else if (!hello && r.readWanted(here.getPort(), begins)) {
+        byte[] head = new byte[Math.min(length, MAX_READ)];
         buffer.get(begin, head);
         r.requestRead(
-            head,
-            head.length,
-            here.getPort(),
-            there.getAddress().getHostAddress(),
-            there.getPort());
+            head, length, here.getPort(), there.getAddress().getHostAddress(), there.getPort());
       }
     } catch (Throwable t) {
       adviceFailed("channelRead", t);

@@ -28,15 +28,25 @@ public interface UnderspanRuntime {
       String userAgent,
       String[] propagationValues);
 
-  /** Whether {@link #requestRead} is to be called for a connection to this port. */
-  boolean readWanted(int localPort);
+  /**
+   * Whether {@link #requestRead} is to be called for a connection to this port.
+   *
+   * @param begins whether what was read begins like an HTTP request
+   */
+  boolean readWanted(int localPort, boolean begins);
 
   /**
-   * The thread has read from a socket what begins like an HTTP request.
+   * The thread has read from a socket of a server that no advice knows.
    *
-   * @param length how much of data that is
+   * @param total how much it read, of which this is the beginning
    */
-  void requestRead(byte[] data, int length, int localPort, String remoteAddress, int remotePort);
+  void requestRead(byte[] data, int total, int localPort, String remoteAddress, int remotePort);
+
+  /** Whether {@link #helloRead} is to be called. */
+  boolean helloWanted(int localPort);
+
+  /** The thread has read from a socket what begins like a hello of TLS. */
+  void helloRead(byte[] data, int localPort, String remoteAddress, int remotePort);
 
   /** The request leaves this thread but is not finished (asynchronous servlet). */
   void serverSuspend(Object handle);

@@ -89,7 +89,7 @@ public final class SocketEvent {
     return buffer.getInt(base + Layout.SocketEvent.TOTAL);
   }
 
-  /** Bytes of payload captured, a prefix of what was moved. */
+  /** Bytes of payload captured: a prefix of what was moved, but see {@link #isFramed()}. */
   public int captured() {
     return Math.min(
         buffer.getInt(base + Layout.SocketEvent.CAPTURED),
@@ -131,6 +131,32 @@ public final class SocketEvent {
     byte[] tail = new byte[Math.max(size, 0)];
     buffer.get(base + Layout.SocketEvent.TAIL, tail);
     return tail;
+  }
+
+  /** Whether what is captured follows the frames of HTTP/2, see struct http2_place. */
+  public boolean isFramed() {
+    return buffer.get(place(Layout.Http2Place.KNOWN)) != 0;
+  }
+
+  /** Bytes to come, before this call, of the current frame's payload or of the preface. */
+  public int frameLeft() {
+    return buffer.getInt(place(Layout.Http2Place.LEFT));
+  }
+
+  /** How many of them are captured, from the first on. */
+  public int frameKeep() {
+    return buffer.getInt(place(Layout.Http2Place.KEEP));
+  }
+
+  /** Copies what came, before this call, of the next frame's head. */
+  public int frameHead(byte[] into) {
+    int length = buffer.get(place(Layout.Http2Place.HEAD_LENGTH));
+    buffer.get(place(Layout.Http2Place.HEAD), into, 0, Math.min(length, into.length));
+    return length;
+  }
+
+  private int place(int field) {
+    return base + Layout.SocketEvent.HTTP2 + field;
   }
 
   /** ROLE_CLIENT, ROLE_SERVER or ROLE_UNKNOWN (open before the programs were attached). */

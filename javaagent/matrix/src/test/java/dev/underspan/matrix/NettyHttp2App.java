@@ -38,12 +38,13 @@ import java.util.concurrent.TimeUnit;
 /**
  * An HTTP/1.1 server whose handlers wait for a plain Netty server that speaks HTTP/2 only, with a
  * channel a stream: /go/NAME asks for /NAME. /outerN waits for a timer and asks for /innerN;
- * /resetN closes the stream without an answer. Two connections, one for the outer ones, with so few
- * streams at once that most wait until others have ended.
+ * /resetN closes the stream without an answer; /bigN has large bodies both ways. Two connections,
+ * one for the outer ones, with so few streams at once that most wait until others have ended.
  */
 @SuppressWarnings("FutureReturnValueIgnored") // the tests see what did not come
 public final class NettyHttp2App {
   private static final int STREAMS = 10;
+  private static final int BIG = 200_003;
   private static Channel first;
   private static Channel second;
 
@@ -115,21 +116,26 @@ public final class NettyHttp2App {
         .open()
         .addListener(
             (GenericFutureListener<Future<Http2StreamChannel>>)
-                opened ->
-                    opened
-                        .getNow()
-                        .writeAndFlush(
-                            new DefaultHttp2HeadersFrame(
-                                new DefaultHttp2Headers()
-                                    .method("GET")
-                                    .scheme("http")
-                                    .authority("localhost")
-                                    .path(path),
-                                true)));
+                opened -> request(opened.getNow(), path));
     return answer;
   }
 
-  /** Answers once the request's head has come; they have no bodies. */
+  private static void request(Channel stream, String path) {
+    boolean big = path.startsWith("/big");
+    stream.writeAndFlush(
+        new DefaultHttp2HeadersFrame(
+            new DefaultHttp2Headers()
+                .method(big ? "POST" : "GET")
+                .scheme("http")
+                .authority("localhost")
+                .path(path),
+            !big));
+    if (big) {
+      stream.writeAndFlush(new DefaultHttp2DataFrame(Unpooled.wrappedBuffer(new byte[BIG]), true));
+    }
+  }
+
+  /** Answers once the request's head has come. */
   @ChannelHandler.Sharable
   private static final class Server extends ChannelInboundHandlerAdapter {
     @Override
@@ -148,7 +154,7 @@ public final class NettyHttp2App {
                   1,
                   TimeUnit.MILLISECONDS);
         } else {
-          answer(context, path);
+          answer(context, path.startsWith("/big") ? path + "x".repeat(BIG) : path);
         }
       }
       ReferenceCountUtil.release(frame);

@@ -28,11 +28,14 @@ final class PathSpans {
 
   /** Sends them all, so many at once, over connections that are kept alive. */
   static void send(AppUnderAgent app, String path, int count, String body) throws Exception {
-    HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    send(HttpClient.newBuilder(), "http://localhost:" + app.port + path, count, body);
+  }
+
+  static void send(HttpClient.Builder by, String url, int count, String body) throws Exception {
+    HttpClient client = by.version(HttpClient.Version.HTTP_1_1).build();
     List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
     for (int n = 0; n < count; n++) {
-      HttpRequest.Builder request =
-          HttpRequest.newBuilder(URI.create("http://localhost:" + app.port + path + n));
+      HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(url + n));
       if (body != null) {
         request.POST(HttpRequest.BodyPublishers.ofString(body));
       }

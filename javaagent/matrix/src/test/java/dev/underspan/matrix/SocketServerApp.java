@@ -1,5 +1,7 @@
 package dev.underspan.matrix;
 
+import static java.util.Objects.requireNonNull;
+
 import fi.iki.elonen.NanoHTTPD;
 import io.undertow.Undertow;
 import io.undertow.UndertowOptions;
@@ -21,27 +23,39 @@ import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.Locale;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import javax.net.ssl.HttpsURLConnection;
+import javax.net.ssl.SSLContext;
+import org.jspecify.annotations.Nullable;
 
 /**
  * HTTP servers that no advice knows, of libraries and home-made: /outer/N asks the same server for
  * /inner/N; /chunked/N and /long/N answer much; /until/N answers until the connection's end;
- * /none/N does not answer.
+ * /none/N does not answer; /continue/N asks for the body, /nothing/N and /same/N have no body, and
+ * /upgrade/N goes on with another protocol. Arguments: the kind, for TLS a key store that is also
+ * trusted, and its password.
  */
 public final class SocketServerApp {
   private static final int LONG = 300_000;
 
   private static volatile String base = "";
+  private static @Nullable SSLContext tls;
 
   private SocketServerApp() {}
 
   /** Runs the server that the first argument names. */
   public static void main(String[] args) throws Exception {
+    if (args.length > 1) {
+      tls = TlsApp.context(Path.of(args[1]), args[2].toCharArray());
+    }
     int port =
         switch (args[0]) {
+          case "tls-sockets" -> tlsSockets();
+          case "tls-engine" -> tlsEngine();
           case "pooled" -> threaded(Executors.newFixedThreadPool(130));
           case "virtual" ->
               threaded(
@@ -52,7 +66,7 @@ public final class SocketServerApp {
           case "undertow" -> undertow();
           default -> throw new IllegalArgumentException(args[0]);
         };
-    base = "http://localhost:" + port;
+    base = (tls == null ? "http" : "https") + "://localhost:" + port;
     System.out.println("port " + port);
     while (System.in.read() >= 0) {
       // until the test lets go
@@ -62,6 +76,9 @@ public final class SocketServerApp {
 
   private static String ask(String path) throws IOException {
     HttpURLConnection call = (HttpURLConnection) URI.create(base + path).toURL().openConnection();
+    if (tls != null && call instanceof HttpsURLConnection secured) {
+      secured.setSSLSocketFactory(tls.getSocketFactory());
+    }
     try (InputStream in = call.getInputStream()) {
       return new String(in.readAllBytes(), StandardCharsets.US_ASCII);
     }
@@ -74,7 +91,47 @@ public final class SocketServerApp {
   // ---- a thread a connection -----------------------------------------------------------------
 
   private static int threaded(ExecutorService threads) throws IOException {
-    ServerSocket server = new ServerSocket(0, 200, InetAddress.getLoopbackAddress());
+    return threaded(threads, new ServerSocket(0, 200, InetAddress.getLoopbackAddress()));
+  }
+
+  private static int tlsSockets() throws IOException {
+    return threaded(
+        Executors.newCachedThreadPool(),
+        requireNonNull(tls)
+            .getServerSocketFactory()
+            .createServerSocket(0, 200, InetAddress.getLoopbackAddress()));
+  }
+
+  private static int tlsEngine() throws IOException {
+    ServerSocketChannel server = ServerSocketChannel.open();
+    server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 200);
+    ExecutorService threads = Executors.newCachedThreadPool();
+    Thread acceptor =
+        new Thread(
+            () -> {
+              try {
+                while (true) {
+                  SocketChannel channel = server.accept();
+                  threads.execute(
+                      () -> {
+                        try (EngineChannel secured =
+                            new EngineChannel(channel, requireNonNull(tls))) {
+                          serve(secured.in(), secured.out());
+                        } catch (IOException e) {
+                          // the client is gone
+                        }
+                      });
+                }
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
+              }
+            });
+    acceptor.setDaemon(true);
+    acceptor.start();
+    return server.socket().getLocalPort();
+  }
+
+  private static int threaded(ExecutorService threads, ServerSocket server) {
     Thread acceptor =
         new Thread(
             () -> {
@@ -94,42 +151,58 @@ public final class SocketServerApp {
 
   private static void serve(Socket socket) {
     try (socket) {
-      InputStream in = new BufferedInputStream(socket.getInputStream());
-      OutputStream out = socket.getOutputStream();
-      String line = line(in);
-      while (!line.isEmpty()) {
-        String path = line.split(" ", 3)[1];
-        int length = 0;
-        for (String header = line(in); !header.isEmpty(); header = line(in)) {
-          if (header.toLowerCase(Locale.ROOT).startsWith("content-length:")) {
-            length = Integer.parseInt(header.substring(15).strip());
-          }
-        }
-        in.readNBytes(length);
-        if (path.startsWith("/none/")) {
-          return;
-        }
-        if (path.startsWith("/until/")) {
-          out.write(ascii("HTTP/1.1 203 OK\r\nConnection: close\r\n\r\n"));
-          out.write(ascii("x".repeat(LONG)));
-          return;
-        }
-        if (path.startsWith("/chunked/")) {
-          out.write(ascii("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
-          for (int i = 0; i < 10; i++) {
-            out.write(ascii(Integer.toHexString(LONG / 10) + "\r\n"));
-            out.write(ascii("x".repeat(LONG / 10) + "\r\n"));
-          }
-          out.write(ascii("0\r\n\r\n"));
-        } else {
-          String text = path.startsWith("/long/") ? "x".repeat(LONG) : answer(path);
-          out.write(
-              ascii("HTTP/1.1 200 OK\r\nContent-Length: " + text.length() + "\r\n\r\n" + text));
-        }
-        line = line(in);
-      }
+      serve(socket.getInputStream(), socket.getOutputStream());
     } catch (IOException e) {
       // the client is gone
+    }
+  }
+
+  private static void serve(InputStream network, OutputStream out) throws IOException {
+    InputStream in = new BufferedInputStream(network);
+    String line = line(in);
+    while (!line.isEmpty()) {
+      String path = line.split(" ", 3)[1];
+      int length = 0;
+      for (String header = line(in); !header.isEmpty(); header = line(in)) {
+        if (header.toLowerCase(Locale.ROOT).startsWith("content-length:")) {
+          length = Integer.parseInt(header.substring(15).strip());
+        }
+      }
+      if (path.startsWith("/continue/")) {
+        out.write(ascii("HTTP/1.1 100 Continue\r\n\r\n"));
+      }
+      in.readNBytes(length);
+      if (path.startsWith("/none/")) {
+        return;
+      }
+      if (path.startsWith("/upgrade/")) {
+        out.write(ascii("HTTP/1.1 101 Other\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"));
+        out.write(in.readNBytes(16));
+        return;
+      }
+      if (path.startsWith("/until/")) {
+        out.write(ascii("HTTP/1.1 203 OK\r\nConnection: close\r\n\r\n"));
+        out.write(ascii("x".repeat(LONG)));
+        return;
+      }
+      if (path.startsWith("/chunked/")) {
+        out.write(ascii("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        for (int i = 0; i < 10; i++) {
+          out.write(ascii(Integer.toHexString(LONG / 10) + "\r\n"));
+          out.write(ascii("x".repeat(LONG / 10) + "\r\n"));
+        }
+        out.write(ascii("0\r\n\r\n"));
+      } else if (path.startsWith("/nothing/")) {
+        out.write(ascii("HTTP/1.1 204 Nothing\r\n\r\n"));
+      } else if (path.startsWith("/same/")) {
+        out.write(ascii("HTTP/1.1 304 Same\r\nContent-Length: 1000\r\n\r\n"));
+      } else if (line.startsWith("HEAD")) {
+        out.write(ascii("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"));
+      } else {
+        String text = path.startsWith("/long/") ? "x".repeat(LONG) : answer(path);
+        out.write(ascii("HTTP/1.1 200 OK\r\nContent-Length: " + text.length() + "\r\n\r\n" + text));
+      }
+      line = line(in);
     }
   }
 

@@ -9,6 +9,8 @@ import dev.underspan.bridge.span.RequestInfo;
 import dev.underspan.bridge.span.ServerSpans;
 import dev.underspan.bridge.span.SocketServers;
 import dev.underspan.bridge.span.TraceHeaders;
+import dev.underspan.bridge.tls.TlsTap;
+import dev.underspan.bridge.wire.Peer;
 import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.SpanContext;
@@ -41,6 +43,7 @@ final class AdviceRuntime implements UnderspanRuntime {
   private volatile boolean tls;
 
   private volatile @Nullable SocketServers servers;
+  private volatile @Nullable TlsTap tap;
 
   AdviceRuntime(
       Activities activities,
@@ -62,7 +65,8 @@ final class AdviceRuntime implements UnderspanRuntime {
   }
 
   /** Servers that no other advice knows get their spans. */
-  void serve(SocketServers socketServers) {
+  void serve(SocketServers socketServers, @Nullable TlsTap tlsTap) {
+    tap = tlsTap;
     servers = socketServers;
   }
 
@@ -114,20 +118,34 @@ final class AdviceRuntime implements UnderspanRuntime {
   }
 
   @Override
-  public boolean readWanted(int localPort) {
+  public boolean readWanted(int localPort, boolean begins) {
     SocketServers own = servers;
     return own != null
         && !(foreign != null && foreign.isActive())
         && !agentThreads.isCurrent()
+        && (begins || own.isContinued(localPort))
         && own.isWanted(localPort);
   }
 
   @Override
   public void requestRead(
-      byte[] data, int length, int localPort, String remoteAddress, int remotePort) {
+      byte[] data, int total, int localPort, String remoteAddress, int remotePort) {
     SocketServers own = servers;
     if (own != null) {
-      own.onRead(data, length, localPort, remoteAddress, remotePort);
+      own.onRead(data, data.length, total, new Peer(localPort, remoteAddress, remotePort), false);
+    }
+  }
+
+  @Override
+  public boolean helloWanted(int localPort) {
+    return tap != null && readWanted(localPort, true);
+  }
+
+  @Override
+  public void helloRead(byte[] data, int localPort, String remoteAddress, int remotePort) {
+    TlsTap own = tap;
+    if (own != null) {
+      own.helloRead(data, data.length, new Peer(localPort, remoteAddress, remotePort));
     }
   }
 

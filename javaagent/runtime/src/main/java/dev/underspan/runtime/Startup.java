@@ -147,11 +147,11 @@ final class Startup implements KernelLink.User {
   }
 
   private void readWire(KernelSide kernel) {
-    TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters) : null;
     SocketServers servers =
         configuration.instrumentation("socket-server")
-            ? new SocketServers(serverSpans, activities, counters)
+            ? new SocketServers(serverSpans, activities, counters, Underspan::tellEveryRead)
             : null;
+    TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters, servers) : null;
     SocketEvents events =
         new SocketEvents(
             new ClientSpans(tracer, telemetry.ids(), injected, clock, kernel.level()),
@@ -160,7 +160,7 @@ final class Startup implements KernelLink.User {
             tap,
             servers);
     if (servers != null) {
-      runtime.serve(servers);
+      runtime.serve(servers, tap);
       report.addServers(servers);
     }
     foreign.connect(kernel);

@@ -108,7 +108,7 @@ final class TlsAdviceRuntime implements UnderspanTlsRuntime {
 
   @Override
   public void opened(SSLSocket socket, ByteBuffer plaintext) {
-    tap.opened(plaintext);
+    tap.opened(socket, plaintext);
   }
 
   @Override

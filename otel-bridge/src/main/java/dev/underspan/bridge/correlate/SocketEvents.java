@@ -17,6 +17,7 @@ import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.DnsLookups;
+import dev.underspan.bridge.wire.Http2Place;
 import dev.underspan.bridge.wire.TraceHead;
 import dev.underspan.bridge.wire.WireConnection;
 import dev.underspan.bridge.wire.WireCounters;
@@ -34,6 +35,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private final WireCounters counters;
   private final Chunk chunk = new Chunk();
   private final byte[] payload = new byte[Layout.PAYLOAD_WIDE];
+  private final Http2Place place = new Http2Place();
 
   /** By the kernel's cookie; the least recently used gives way. */
   private final Map<Long, Watched> connections =
@@ -122,7 +124,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
         };
     this.owners = owners;
     this.counters = counters;
-    this.tls = tap == null ? null : new TlsJoin(tap, this.sink, counters);
+    this.tls = tap == null ? null : new TlsJoin(tap, this.sink, counters, servers);
   }
 
   /** What handshakes of accepted connections tell. */
@@ -144,15 +146,15 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       lookups.onDatagram(event.cookie(), describe(event), fill(event));
       return;
     }
+    if (tls != null) {
+      tls.poll(); // what was told before the event must be known when the event is read
+    }
     if (event.role() == Layout.ROLE_SERVER || isServed(event)) {
       if (event.type() <= Layout.EVENT_CLOSED) {
         serverTls.onEvent(event, reading);
         serve(event);
       }
       return;
-    }
-    if (tls != null) {
-      tls.poll(); // what was told before the event must be known when the event is read
     }
     Long cookie = event.cookie();
     if (event.type() == Layout.EVENT_PLAIN_SENT || event.type() == Layout.EVENT_PLAIN_RECEIVED) {
@@ -211,7 +213,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     if (event.type() == Layout.EVENT_CLOSED) {
       told.onClosed(event.cookie(), event.ns());
     } else if (event.type() == Layout.EVENT_SENT) {
-      told.onSent(event.cookie(), fill(event));
+      told.onCarried(event.cookie(), fill(event));
     }
   }
 
@@ -277,6 +279,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     event.payload(payload);
     chunk.tail = event.tail();
     chunk.tailLength = chunk.tail.length;
+    chunk.place = event.isFramed() ? place(event) : null;
     chunk.rttMicros = event.rttMicros();
     chunk.retransmits = event.retransmits();
     chunk.head =
@@ -291,5 +294,12 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     event.account(ns);
     chunk.account = new ClientSpans.Account(event.ns(), ns, event.hasHead() ? event.thread() : 0);
     return chunk;
+  }
+
+  private Http2Place place(SocketEvent event) {
+    place.left = event.frameLeft();
+    place.keep = event.frameKeep();
+    place.headLength = event.frameHead(place.head);
+    return place;
   }
 }

@@ -57,7 +57,7 @@ public final class ServerSpans {
   private final Activities activities;
   private final AcceptTimes acceptTimes;
   private final EpochClock clock;
-  private final HandledPorts handled = new HandledPorts();
+  private final PortSet handled = new PortSet();
   private volatile @Nullable ServerTls tls;
 
   /** Spans go to the tracer; parents come by the propagator. */
@@ -76,7 +76,7 @@ public final class ServerSpans {
   }
 
   /** The ports of servers whose requests come to {@link #start}. */
-  HandledPorts handled() {
+  PortSet handled() {
     return handled;
   }
 

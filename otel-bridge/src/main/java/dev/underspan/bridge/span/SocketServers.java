@@ -7,16 +7,21 @@ import dev.underspan.abi.ServerRequest;
 import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.Kernel;
 import dev.underspan.bridge.activity.ThreadState;
+import dev.underspan.bridge.tls.TlsServers;
 import dev.underspan.bridge.wire.Chunk;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.HttpAnswer;
 import dev.underspan.bridge.wire.HttpRequestHead;
+import dev.underspan.bridge.wire.HttpRequests;
+import dev.underspan.bridge.wire.Peer;
 import dev.underspan.bridge.wire.TraceHead;
 import dev.underspan.bridge.wire.WireCounters;
 import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.StatusCode;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
@@ -27,9 +32,10 @@ import org.jspecify.annotations.Nullable;
  * head from a socket, and is over when the socket has carried the whole answer. The thread that
  * read it works on it until it reads the next one; whatever it hands to others goes along as usual.
  *
- * <p>Of requests read with one call (pipelining) only the first is seen.
+ * <p>Requests that were read with one call (pipelining) are current on no thread: which of them it
+ * works on is not told.
  */
-public final class SocketServers {
+public final class SocketServers implements TlsServers {
   private static final int MAX_CONNECTIONS = 16_384;
   private static final int MAX_REQUESTS = 64;
   private static final int MAX_ENDED = 4096;
@@ -37,6 +43,8 @@ public final class SocketServers {
   private final ServerSpans spans;
   private final Activities activities;
   private final WireCounters counters;
+  private final Runnable everyRead;
+  private final PortSet continued = new PortSet();
   private final Map<Long, Connection> connections = new ConcurrentHashMap<>();
   private final LongAdder dropped = new LongAdder();
 
@@ -51,23 +59,43 @@ public final class SocketServers {
         }
       };
 
-  /** No request yet. */
-  public SocketServers(ServerSpans spans, Activities activities, WireCounters counters) {
+  /**
+   * No request yet.
+   *
+   * @param everyRead called when reads that do not begin a request are of interest, too
+   */
+  public SocketServers(
+      ServerSpans spans, Activities activities, WireCounters counters, Runnable everyRead) {
+    this.everyRead = everyRead;
     this.spans = spans;
     this.activities = activities;
     this.counters = counters;
   }
 
-  /** Requests in progress on one connection; answers come in their order. */
-  private static final class Connection {
+  /** One connection: requests in progress, whose answers come in their order. */
+  private final class Connection {
     final ArrayDeque<Request> requests = new ArrayDeque<>(2);
+
+    /** Whether TLS is on it: what the socket carries is ciphertext. */
+    final boolean secured;
+
+    // The rest is used by one thread at a time, as the connection itself.
+    final List<HttpRequestHead> heads = new ArrayList<>(1);
+    final HttpRequests reader = new HttpRequests(counters, heads::add);
+    // Every read is looked at, be it a request's beginning or not.
+    boolean continued;
+    boolean pipelined;
+
+    Connection(boolean secured) {
+      this.secured = secured;
+    }
 
     synchronized boolean add(Request request) {
       return requests.size() < MAX_REQUESTS && requests.add(request);
     }
 
     synchronized boolean isIdle() {
-      return requests.isEmpty();
+      return requests.isEmpty() && !continued;
     }
   }
 
@@ -95,7 +123,7 @@ public final class SocketServers {
 
   // ---- on the threads that read ----------------------------------------------------------------
 
-  /** Whether what was read from a connection to this port is of interest. */
+  @Override
   public boolean isWanted(int localPort) {
     if (!spans.handled().contains(localPort)) {
       return true;
@@ -105,25 +133,84 @@ public final class SocketServers {
     return false;
   }
 
-  /**
-   * The calling thread has just read what begins like a request.
-   *
-   * @param length how much of data that is
-   */
-  public void onRead(byte[] data, int length, int localPort, String remoteAddress, int remotePort) {
-    Kernel kernel = activities.kernel();
-    HttpRequestHead head = HttpRequestHead.read(data, length);
-    if (kernel == null || head == null) {
-      return;
+  @Override
+  public boolean isContinued(int localPort) {
+    return continued.contains(localPort);
+  }
+
+  @Override
+  public long onRead(byte[] data, int length, int total, Peer peer, boolean secured) {
+    boolean begins = HttpRequests.begins(data, length);
+    if (activities.kernel() == null || !(begins || isContinued(peer.localPort()))) {
+      return 0;
     }
     ThreadState state = activities.state();
-    if (!activities.closeRead(state) || state.activity() != null || state.slot() < 0) {
-      return; // it works on something else
+    ServerRequest socket =
+        state.slot() < 0
+            ? null
+            : spans.find(state, peer.localPort(), peer.port(), System.nanoTime());
+    if (socket == null
+        || socket.localPort != peer.localPort()
+        || socket.remotePort != peer.port()) {
+      return 0; // not a connection that was accepted
     }
-    ServerRequest socket = spans.find(state, localPort, remotePort, System.nanoTime());
-    if (socket == null || socket.localPort != localPort || socket.remotePort != remotePort) {
-      return; // not a connection that was accepted
+    long cookie = socket.cookie;
+    Connection connection = connections.get(cookie);
+    if (connection == null || !connection.continued) {
+      if (!begins || !activities.closeRead(state) || state.activity() != null) {
+        return 0; // it works on something else
+      }
+      connection = connection == null ? register(cookie, secured) : connection;
+      if (connection == null) {
+        dropped.increment();
+        return 0;
+      }
+      connection.reader.reset();
     }
+    read(connection, state, socket, data, length, total, peer);
+    return cookie;
+  }
+
+  private void read(
+      Connection connection,
+      ThreadState state,
+      ServerRequest socket,
+      byte[] data,
+      int length,
+      int total,
+      Peer peer) {
+    HttpRequests reader = connection.reader;
+    List<HttpRequestHead> heads = connection.heads;
+    heads.clear();
+    reader.onRead(data, length, total);
+    connection.pipelined |= heads.size() > 1;
+    connection.continued = reader.isWithinHead() || (connection.pipelined && !reader.isBetween());
+    if (connection.continued && !isContinued(peer.localPort())) {
+      continued.add(peer.localPort());
+      everyRead.run();
+    }
+    if (heads.isEmpty() || !activities.closeRead(state) || state.activity() != null) {
+      dropped.add(heads.size());
+      return;
+    }
+    for (HttpRequestHead head : heads) {
+      Request request = begin(head, state, socket, peer, connection.secured, heads.size() == 1);
+      if (!connection.add(request)) {
+        dropped.increment();
+      } else if (heads.size() == 1) {
+        activities.attachRead(state, request.served.activity);
+      }
+    }
+    heads.clear();
+  }
+
+  private Request begin(
+      HttpRequestHead head,
+      ThreadState state,
+      ServerRequest socket,
+      Peer peer,
+      boolean secured,
+      boolean alone) {
     long[] base = new long[Ledger.KINDS];
     long since;
     if (ServerSpans.claim(state, socket)) {
@@ -140,46 +227,44 @@ public final class SocketServers {
         new RequestInfo(
             "socket-server",
             head.method(),
-            "http",
+            secured ? "https" : "http",
             head.path(),
             head.query(),
             head.header("host"),
-            remoteAddress,
-            remotePort,
-            localPort,
+            peer.address(),
+            peer.port(),
+            peer.localPort(),
             head.version(),
             head.header("user-agent"));
     ServerSpans.Served served = spans.begin(info, propagation, socket, since);
-    Request request =
-        new Request(
-            served,
-            new HttpAnswer(head.method(), counters),
-            kernel.ledger().thread(state.slot()),
-            since,
-            base);
-    if (register(socket.cookie, request)) {
-      activities.attachRead(state, served.activity);
-    } else {
-      dropped.increment();
-    }
+    Kernel kernel = activities.kernel();
+    return new Request(
+        served,
+        new HttpAnswer(head.method(), counters),
+        alone && kernel != null ? kernel.ledger().thread(state.slot()) : 0,
+        since,
+        base);
   }
 
-  private boolean register(long cookie, Request request) {
-    if (connections.size() >= MAX_CONNECTIONS && !connections.containsKey(cookie)) {
+  private @Nullable Connection register(long cookie, boolean secured) {
+    if (connections.size() >= MAX_CONNECTIONS) {
       forgetIdle();
       if (connections.size() >= MAX_CONNECTIONS) {
-        return false;
+        return null;
       }
     }
-    boolean[] added = new boolean[1];
-    connections.compute(
-        cookie,
-        (key, known) -> {
-          Connection connection = known == null ? new Connection() : known;
-          added[0] = connection.add(request);
-          return connection;
-        });
-    return added[0];
+    return connections.computeIfAbsent(cookie, key -> new Connection(secured));
+  }
+
+  @Override
+  public ClientSpans.@Nullable Account account() {
+    ThreadState state = activities.thread();
+    Kernel kernel = activities.kernel();
+    long[] ns = new long[Ledger.KINDS];
+    long at = activities.read(state, ns);
+    return at == 0 || kernel == null
+        ? null
+        : new ClientSpans.Account(at, ns, kernel.ledger().thread(state.slot()));
   }
 
   /** Without a request in progress nothing is known of a connection; its end may have been lost. */
@@ -203,36 +288,64 @@ public final class SocketServers {
   }
 
   /**
-   * The server has sent something.
+   * A socket has carried something.
    *
    * @param chunk with the sender's account, a {@link ClientSpans.Account}
    */
+  public void onCarried(long cookie, Chunk chunk) {
+    Connection connection = connections.get(cookie);
+    if (connection != null && !connection.secured) {
+      onSent(cookie, chunk);
+    }
+  }
+
+  @Override
   public void onSent(long cookie, Chunk chunk) {
     Connection connection = connections.get(cookie);
     if (connection == null || !(chunk.account instanceof ClientSpans.Account account)) {
       return;
     }
     synchronized (connection) {
-      Request request = connection.requests.peek();
-      if (request == null) {
-        return;
-      }
-      if (connection.requests.size() > 1
-          && request.answer.isEndless()
-          && request.answer.isBegun()
-          && HttpAnswer.begins(chunk)) {
-        connection.requests.remove(); // its end was not seen; it must have been
-        end(request, request.lastSentNs);
-        request = connection.requests.element();
-      }
-      request.lastSentNs = account.atNs();
-      request.answeredBy = account.thread();
-      request.account = account.ns();
-      if (request.answer.onChunk(chunk)) {
-        connection.requests.remove();
-        end(request, request.lastSentNs);
+      Chunk left = chunk;
+      while (left != null) {
+        left = answer(connection.requests, left, account);
       }
     }
+  }
+
+  /** What came behind the end of an answer, if that is the next one's. */
+  private @Nullable Chunk answer(
+      ArrayDeque<Request> requests, Chunk chunk, ClientSpans.Account account) {
+    Request request = requests.peek();
+    if (request == null) {
+      return null;
+    }
+    if (requests.size() > 1
+        && request.answer.isEndless()
+        && request.answer.isBegun()
+        && HttpAnswer.begins(chunk)) {
+      requests.remove(); // its end was not seen; it must have been
+      end(request, request.lastSentNs);
+      request = requests.element();
+    }
+    request.lastSentNs = account.atNs();
+    request.answeredBy = account.thread();
+    request.account = account.ns();
+    if (!request.answer.onChunk(chunk)) {
+      return null;
+    }
+    requests.remove();
+    end(request, request.lastSentNs);
+    Request next = requests.peek();
+    if (next == null || request.answer.behind() == 0) {
+      return null;
+    }
+    Chunk rest = request.answer.rest(chunk);
+    if (rest == null) {
+      next.lastSentNs = account.atNs();
+      next.answer.onMissed();
+    }
+    return rest;
   }
 
   /** The connection is over. */
@@ -249,14 +362,28 @@ public final class SocketServers {
     }
   }
 
+  @Override
+  public void onLoss(long cookie) {
+    Connection connection = connections.get(cookie);
+    if (connection != null) {
+      onLoss(connection);
+    }
+  }
+
+  private static void onLoss(Connection connection) {
+    synchronized (connection) {
+      Request request = connection.requests.peek();
+      if (request != null) {
+        request.answer.onLoss();
+      }
+    }
+  }
+
   /** Events may be missing, of whichever connections. */
   public void onLoss() {
     for (Connection connection : connections.values()) {
-      synchronized (connection) {
-        Request request = connection.requests.peek();
-        if (request != null) {
-          request.answer.onLoss();
-        }
+      if (!connection.secured) {
+        onLoss(connection);
       }
     }
   }

@@ -133,7 +133,7 @@ public final class TlsConnection {
         join.drop(message);
         return;
       }
-      fill(message);
+      message.fill(chunk);
       chunk.direction = Direction.SENT;
       chunk.timeNs = event.timeNs;
       chunk.arrivalNs = 0;
@@ -166,7 +166,7 @@ public final class TlsConnection {
           break;
         }
       }
-      fill(message);
+      message.fill(chunk);
       chunk.direction = Direction.RECEIVED;
       Arrival began = arrivals.element();
       // Only of the read's first byte it is known when it arrived.
@@ -186,14 +186,6 @@ public final class TlsConnection {
       }
       feed(flow, message);
     }
-  }
-
-  private void fill(TlsMessage message) {
-    chunk.totalLength = message.total;
-    chunk.data = message.data;
-    chunk.length = message.length;
-    chunk.tail = message.tail;
-    chunk.tailLength = message.tail.length;
   }
 
   private void feed(TlsFlow flow, TlsMessage message) {

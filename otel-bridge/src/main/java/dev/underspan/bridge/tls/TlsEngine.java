@@ -22,4 +22,15 @@ public final class TlsEngine {
   @Nullable TlsKey inKey;
 
   TlsEngine() {}
+
+  /** Of a server. */
+  TlsEngine(TlsServed served) {
+    out.served = served;
+    in.served = served;
+  }
+
+  void forget() {
+    out.dead = true;
+    in.dead = true;
+  }
 }

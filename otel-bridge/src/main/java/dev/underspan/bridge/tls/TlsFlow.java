@@ -1,6 +1,7 @@
 package dev.underspan.bridge.tls;
 
 import dev.underspan.bridge.wire.Direction;
+import dev.underspan.bridge.wire.Http2Capture;
 import dev.underspan.bridge.wire.TlsFacts;
 import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicReference;
@@ -25,6 +26,12 @@ public final class TlsFlow {
   int keysTold;
   long messages;
   final byte[] head = new byte[TlsKey.BYTES];
+
+  /** On a server's side; null on a client's. */
+  volatile @Nullable TlsServed served;
+
+  /** If the plaintext is HTTP/2. */
+  @Nullable Http2Capture frames;
 
   /** For streams, which cut records as they like. */
   final TlsRecords records = new TlsRecords();

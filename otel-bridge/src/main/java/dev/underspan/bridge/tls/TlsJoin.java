@@ -25,6 +25,8 @@ public final class TlsJoin {
   private static final int WAITING = 1024;
 
   private final TlsTap tap;
+  private final @Nullable TlsServers servers;
+  private final Chunk chunk = new Chunk();
   final Consumer<ClientCall> sink;
   final WireCounters counters;
 
@@ -51,6 +53,13 @@ public final class TlsJoin {
 
   /** Takes the plaintext from the tap, and gives calls to the sink. */
   public TlsJoin(TlsTap tap, Consumer<ClientCall> sink, WireCounters counters) {
+    this(tap, sink, counters, null);
+  }
+
+  /** The same, and gives what servers sent to these. */
+  public TlsJoin(
+      TlsTap tap, Consumer<ClientCall> sink, WireCounters counters, @Nullable TlsServers servers) {
+    this.servers = servers;
     this.tap = tap;
     this.sink = sink;
     this.counters = counters;
@@ -78,6 +87,10 @@ public final class TlsJoin {
 
   private void take(TlsMessage message) {
     TlsFlow flow = message.flow;
+    if (message.cookie != 0) {
+      served(message);
+      return;
+    }
     if (message.total > 0) {
       flow.waiting.add(message);
       if (flow.waiting.size() > (flow.bound ? WAITING : WAITING_UNBOUND)) {
@@ -110,6 +123,22 @@ public final class TlsJoin {
     if (flow.dead) {
       forget(flow);
     }
+  }
+
+  /** What a server sent needs no event: the thread that sent it has told all. */
+  private void served(TlsMessage message) {
+    if (servers != null) {
+      if (message.index != message.flow.expected) {
+        servers.onLoss(message.cookie);
+      }
+      message.flow.expected = message.index + 1;
+      message.fill(chunk);
+      chunk.direction = Direction.SENT;
+      chunk.timeNs = message.timeNs;
+      chunk.account = message.account;
+      servers.onSent(message.cookie, chunk);
+    }
+    done(message);
   }
 
   /** An event showed a record that was sent. */

@@ -1,5 +1,7 @@
 package dev.underspan.bridge.tls;
 
+import dev.underspan.bridge.wire.Chunk;
+import dev.underspan.bridge.wire.Http2Place;
 import org.jspecify.annotations.Nullable;
 
 /** What the application's thread tells: a record's key, and plaintext if it held some. */
@@ -25,8 +27,27 @@ final class TlsMessage {
 
   byte[] data = NONE;
   int length;
+
+  /** If the data are not a prefix, but captured by frames. */
+  @Nullable Http2Place place;
+
   byte[] tail = NONE;
+
+  /** Of what a server sent: the connection, and the sender's account. */
+  long cookie;
+
+  @Nullable Object account;
   @Nullable TlsFailure failure;
+
+  /** Puts the plaintext there. */
+  void fill(Chunk chunk) {
+    chunk.totalLength = total;
+    chunk.data = data;
+    chunk.length = length;
+    chunk.place = place;
+    chunk.tail = tail;
+    chunk.tailLength = tail.length;
+  }
 
   TlsMessage(TlsFlow flow, long start, long end, @Nullable TlsKey key) {
     this.flow = flow;

@@ -3,11 +3,13 @@ package dev.underspan.bridge.tls;
 import dev.underspan.abi.Layout;
 import dev.underspan.bridge.weak.WeakIdentityMap;
 import dev.underspan.bridge.wire.Direction;
+import dev.underspan.bridge.wire.Http2Capture;
+import dev.underspan.bridge.wire.Peer;
 import dev.underspan.bridge.wire.TlsFacts;
 import dev.underspan.bridge.wire.TraceHead;
 import dev.underspan.bridge.wire.WireCounters;
+import java.net.InetAddress;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
@@ -41,8 +43,20 @@ public final class TlsTap {
   private static final long OVERHEAD = 160;
   private static final int EXACT = 1024;
   private static final int POOLED = 64;
+  private static final int MAX_HELLOS = 4096;
+  // For each key, a power of two.
+  private static final int HELLO_PLACES = 8;
+  private static final int MAX_READ = 16_384;
 
   private final WireCounters counters;
+  private final @Nullable TlsServers servers;
+
+  /** The latest hellos that were read from sockets, each at one of the places of its key. */
+  private final AtomicReferenceArray<@Nullable Hello> hellos =
+      new AtomicReferenceArray<>(MAX_HELLOS);
+
+  private record Hello(TlsKey key, Peer peer) {}
+
   private final WeakIdentityMap<TlsEngine> engines = new WeakIdentityMap<>();
   private final ConcurrentLinkedQueue<TlsMessage> queue = new ConcurrentLinkedQueue<>();
   private final AtomicLong queued = new AtomicLong();
@@ -61,7 +75,13 @@ public final class TlsTap {
 
   /** Nothing is known yet. */
   public TlsTap(WireCounters counters) {
+    this(counters, null);
+  }
+
+  /** The same, and these servers are told of what they read and send. */
+  public TlsTap(WireCounters counters, @Nullable TlsServers servers) {
     this.counters = counters;
+    this.servers = servers;
   }
 
   /** Whether there has been any TLS at all. */
@@ -76,16 +96,23 @@ public final class TlsTap {
     return engines.get(engine);
   }
 
-  /** Begins to observe an engine, or not if it is a server's or not wanted. */
+  /** Begins to observe an engine, or not if it is not wanted. */
   public TlsEngine begin(SSLEngine engine, boolean wanted) {
-    boolean observed = wanted && engine.getUseClientMode();
-    used |= observed;
-    return engines.putIfAbsent(engine, observed ? new TlsEngine() : TlsEngine.NONE);
+    boolean client = wanted && engine.getUseClientMode();
+    used |= client;
+    TlsEngine kept = TlsEngine.NONE;
+    if (client) {
+      kept = new TlsEngine();
+    } else if (wanted && servers != null) {
+      kept = new TlsEngine(new TlsServed());
+    }
+    return engines.putIfAbsent(engine, kept);
   }
 
   /** An engine is about to wrap what is in the buffers; false if it need not be told more. */
   public boolean wrapping(TlsEngine engine, ByteBuffer[] sources, int offset, int length) {
-    if (engine == TlsEngine.NONE || engine.out.dead) {
+    TlsServed served = engine.out.served;
+    if (engine == TlsEngine.NONE || engine.out.dead || (served != null && served.cookie == 0)) {
       return false;
     }
     engine.outStarts = starts(engine.outStarts, sources, offset, length);
@@ -102,6 +129,15 @@ public final class TlsTap {
       ByteBuffer target,
       SSLEngineResult result) {
     TlsFlow flow = of.out;
+    TlsServed served = flow.served;
+    if (served != null) {
+      if (result.bytesConsumed() > 0) {
+        TlsMessage message = answer(flow, served);
+        copy(message, sources, offset, length, of.outStarts, result.bytesConsumed());
+        send(message);
+      }
+      return;
+    }
     int produced = result.bytesProduced();
     if (produced > 0) {
       long start = flow.position;
@@ -130,15 +166,71 @@ public final class TlsTap {
     if (engine == TlsEngine.NONE || engine.in.dead) {
       return false;
     }
+    TlsFlow flow = engine.in;
+    TlsServed served = flow.served;
+    if (served != null && !isKnown(engine, served, source)) {
+      return false;
+    }
     engine.inStarts = starts(engine.inStarts, targets, offset, length);
     engine.inKey = null;
-    TlsFlow flow = engine.in;
+    if (served != null) {
+      return true;
+    }
     if (!flow.bound && source != null) {
       int size = Math.min(source.remaining(), TlsKey.BYTES);
       source.get(source.position(), flow.head, 0, size);
       engine.inKey = TlsKey.of(flow.head, 0, size);
     }
     return true;
+  }
+
+  /** Whose connection a server's engine works on is told by the hello that it reads first. */
+  private boolean isKnown(TlsEngine engine, TlsServed served, @Nullable ByteBuffer source) {
+    Peer peer = served.peer;
+    if (peer == null && source != null && source.remaining() >= TlsKey.BYTES) {
+      byte[] record = engine.in.head;
+      source.get(source.position(), record, 0, TlsKey.BYTES);
+      peer = take(TlsKey.of(record, 0, TlsKey.BYTES));
+      served.peer = peer;
+      if (peer == null) {
+        engine.forget(); // older than the agent, or read in a way that is not seen
+      }
+    }
+    return peer != null;
+  }
+
+  private @Nullable Peer take(@Nullable TlsKey key) {
+    if (key == null) {
+      return null;
+    }
+    int first = place(key);
+    for (int at = first; at < first + HELLO_PLACES; at++) {
+      Hello hello = hellos.get(at);
+      if (hello != null && hello.key.equals(key) && hellos.compareAndSet(at, hello, null)) {
+        return hello.peer;
+      }
+    }
+    return null;
+  }
+
+  private static int place(TlsKey key) {
+    return key.hashCode() & (MAX_HELLOS - HELLO_PLACES);
+  }
+
+  /** The calling thread has read from a socket what begins like a client's hello. */
+  public void helloRead(byte[] data, int length, Peer peer) {
+    TlsKey key = TlsKey.of(data, 0, length);
+    if (key != null && TlsKey.hello(data, 0, length) == TlsKey.CLIENT_HELLO) {
+      Hello hello = new Hello(key, peer);
+      int first = place(key);
+      int at = first;
+      while (at < first + HELLO_PLACES && !hellos.compareAndSet(at, null, hello)) {
+        at++;
+      }
+      if (at == first + HELLO_PLACES) {
+        hellos.set(first + (int) (key.low() & (HELLO_PLACES - 1)), hello);
+      }
+    }
   }
 
   /** An engine has unwrapped. */
@@ -150,6 +242,21 @@ public final class TlsTap {
       int length,
       SSLEngineResult result) {
     TlsFlow flow = of.in;
+    TlsServed served = flow.served;
+    if (served != null) {
+      int produced = result.bytesProduced();
+      if (produced > 0
+          && length <= MAX_BUFFERS
+          && between(targets, offset, length, of.inStarts) == produced
+          && !request(
+              served,
+              produced,
+              (from, into, at, count) ->
+                  part(targets, offset, length, of.inStarts, from, into, at, count))) {
+        of.forget();
+      }
+      return;
+    }
     long start = flow.position;
     flow.position = start + result.bytesConsumed();
     if (result.bytesProduced() > 0) {
@@ -214,6 +321,36 @@ public final class TlsTap {
     send(message);
   }
 
+  // ---- servers
+
+  /** A server has read plaintext; false if nothing more of the connection is wanted. */
+  private boolean request(TlsServed served, int total, Http2Capture.Source source) {
+    Peer peer = served.peer;
+    TlsServers told = servers;
+    if (told == null || peer == null || !told.isWanted(peer.localPort())) {
+      return false;
+    }
+    byte[] first = new byte[1];
+    source.get(0, first, 0, 1);
+    if ((first[0] < 'A' || first[0] > 'Z') && !told.isContinued(peer.localPort())) {
+      return true;
+    }
+    byte[] data = new byte[Math.min(total, MAX_READ)];
+    source.get(0, data, 0, data.length);
+    long cookie = told.onRead(data, data.length, total, peer, true);
+    if (cookie != 0) {
+      served.cookie = cookie;
+    }
+    return true;
+  }
+
+  private TlsMessage answer(TlsFlow flow, TlsServed served) {
+    TlsMessage message = new TlsMessage(flow, 0, 0, null);
+    message.cookie = served.cookie;
+    message.account = servers == null ? null : servers.account();
+    return message;
+  }
+
   // ---- sockets, by their streams
 
   /** What is to be kept with a stream to or from the network. */
@@ -231,6 +368,7 @@ public final class TlsTap {
         null, new TlsFlow.Delivery(Thread.currentThread(), source, offset, length))) {
       // Two threads write at once: whose record is whose cannot be told.
       flow.messages++;
+      flow.frames = null;
       counters.tlsDropped.increment();
     }
   }
@@ -249,28 +387,55 @@ public final class TlsTap {
       return;
     }
     lastUsed.get().out = flow;
+    TlsServed served = flow.served;
+    if (served != null) {
+      TlsMessage answer = delivered(flow, served.cookie == 0 ? null : answer(flow, served));
+      if (answer != null) {
+        send(answer);
+      }
+      return;
+    }
     long start = flow.position;
     flow.position = start + length;
     TlsKey key = TlsKey.of(data, offset, length);
     int hello = start == 0 ? TlsKey.hello(data, offset, length) : 0;
     if (hello == TlsKey.SERVER_HELLO) {
-      flow.dead = true;
+      serve(flow);
       return;
     }
     if (hello == TlsKey.CLIENT_HELLO) {
       flow.fresh = true;
       flow.facts.helloNs = System.nanoTime();
     }
-    TlsFlow.Delivery delivery = flow.delivery.get();
-    if (delivery != null && delivery.thread == Thread.currentThread() && delivery.rest > 0) {
-      int n = Math.min(delivery.rest, FRAGMENT);
-      TlsMessage message = new TlsMessage(flow, start, flow.position, key);
-      copy(message, delivery.source, delivery.offset, n);
-      delivery.offset += n;
-      delivery.rest -= n;
-      send(message);
-    } else {
+    TlsMessage message = delivered(flow, new TlsMessage(flow, start, flow.position, key));
+    if (message == null) {
       tell(flow, start, key);
+    } else {
+      send(message);
+    }
+  }
+
+  /** Puts the plaintext of the record that is being written there; null if it has none. */
+  private @Nullable TlsMessage delivered(TlsFlow flow, @Nullable TlsMessage message) {
+    TlsFlow.Delivery delivery = flow.delivery.get();
+    if (delivery == null || delivery.thread != Thread.currentThread() || delivery.rest <= 0) {
+      return null;
+    }
+    int n = Math.min(delivery.rest, FRAGMENT);
+    if (message != null) {
+      copy(message, delivery.source, delivery.offset, n);
+    }
+    delivery.offset += n;
+    delivery.rest -= n;
+    return message;
+  }
+
+  /** It is a server's. */
+  private void serve(TlsFlow flow) {
+    if (servers == null) {
+      flow.dead = true;
+    } else {
+      flow.served = new TlsServed();
     }
   }
 
@@ -280,6 +445,9 @@ public final class TlsTap {
       return;
     }
     lastUsed.get().in = flow;
+    if (flow.served != null) {
+      return;
+    }
     long start = flow.position;
     flow.position = start + length;
     boolean opening = start < TlsKey.BYTES;
@@ -291,7 +459,7 @@ public final class TlsTap {
         length,
         flow.bound ? null : (key, position) -> tell(flow, position, key));
     if (opening && flow.records.hello() == TlsKey.CLIENT_HELLO) {
-      flow.dead = true;
+      serve(flow);
     }
   }
 
@@ -301,16 +469,33 @@ public final class TlsTap {
   }
 
   /** The calling thread has made plaintext, up to the buffer's position, of what it read last. */
-  public void opened(ByteBuffer plaintext) {
+  public void opened(SSLSocket socket, ByteBuffer plaintext) {
     LastUsed last = lastUsed.get();
     TlsFlow flow = last.in;
     if (flow == null || flow.dead) {
+      return;
+    }
+    TlsServed served = flow.served;
+    if (served != null) {
+      know(served, socket);
+      int total = plaintext.position();
+      flow.dead =
+          total > 0
+              && !request(
+                  served, total, (from, into, at, count) -> plaintext.get(from, into, at, count));
       return;
     }
     TlsMessage message = new TlsMessage(flow, flow.records.begin(), flow.position, null);
     int[] starts = {0};
     copy(message, new ByteBuffer[] {plaintext}, 0, 1, starts, plaintext.position());
     send(message);
+  }
+
+  private static void know(TlsServed served, SSLSocket socket) {
+    InetAddress address = socket.getInetAddress();
+    if (served.peer == null && address != null) {
+      served.peer = new Peer(socket.getLocalPort(), address.getHostAddress(), socket.getPort());
+    }
   }
 
   /** The calling thread begins a handshake, or finds that it is done. */
@@ -321,7 +506,12 @@ public final class TlsTap {
   /** It is done with it; what it wrote meanwhile tells whose it was. */
   public void handshaken(SSLSocket socket, @Nullable Throwable error, @Nullable TraceHead head) {
     TlsFlow out = lastUsed.get().out;
-    if (out != null && error != null) {
+    TlsFlow in = lastUsed.get().in;
+    if (out != null && out.served != null) {
+      if (in != null && in.served != null) {
+        out.served = in.served; // both are this socket's
+      }
+    } else if (out != null && error != null) {
       if (out.isHandshaking()) {
         failed(out, socket.getSSLParameters(), error, head);
       }
@@ -417,28 +607,49 @@ public final class TlsTap {
   }
 
   private void copy(TlsMessage message, byte[] source, int offset, int total) {
-    message.total = total;
-    message.data = room(total);
-    message.length = Math.min(total, message.data.length);
-    System.arraycopy(source, offset, message.data, 0, message.length);
-    if (total > message.length) {
-      message.tail = Arrays.copyOfRange(source, offset + total - TAIL, offset + total);
-    }
+    copy(
+        message,
+        total,
+        (from, into, at, count) -> System.arraycopy(source, offset + from, into, at, count));
   }
 
   /** What lies between the buffers' starts and positions, if it is so many bytes. */
   private void copy(
       TlsMessage message, ByteBuffer[] buffers, int offset, int length, int[] starts, int total) {
-    message.total = total;
     if (length > MAX_BUFFERS || between(buffers, offset, length, starts) != total) {
-      return; // known to be there, but not what it is
+      message.total = total; // known to be there, but not what it is
+      message.flow.frames = null;
+      return;
     }
+    copy(
+        message,
+        total,
+        (from, into, at, count) -> part(buffers, offset, length, starts, from, into, at, count));
+  }
+
+  /** Of HTTP/2 by frames, of others a prefix and the end. */
+  private void copy(TlsMessage message, int total, Http2Capture.Source source) {
+    TlsFlow flow = message.flow;
+    message.total = total;
     message.data = room(total);
+    if (flow.messages == 0) {
+      flow.frames = Http2Capture.begin(source, total);
+    }
+    Http2Capture frames = flow.frames;
+    if (frames != null) {
+      message.place = frames.place();
+      message.data = frames.capture(source, total, message.data);
+      message.length = frames.length();
+      if (frames.isBroken()) {
+        flow.frames = null;
+      }
+      return;
+    }
     message.length = Math.min(total, message.data.length);
-    part(buffers, offset, length, starts, 0, message.data, message.length);
+    source.get(0, message.data, 0, message.length);
     if (total > message.length) {
       message.tail = new byte[TAIL];
-      part(buffers, offset, length, starts, total - TAIL, message.tail, TAIL);
+      source.get(total - TAIL, message.tail, 0, TAIL);
     }
   }
 
@@ -461,6 +672,7 @@ public final class TlsTap {
       int[] starts,
       int from,
       byte[] into,
+      int at,
       int count) {
     int skip = from;
     int done = 0;
@@ -472,7 +684,7 @@ public final class TlsTap {
         continue;
       }
       int n = Math.min(size - skip, count - done);
-      buffer.get(starts[i] + skip, into, done, n);
+      buffer.get(starts[i] + skip, into, at + done, n);
       done += n;
       skip = 0;
     }

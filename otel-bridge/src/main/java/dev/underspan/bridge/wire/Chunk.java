@@ -37,6 +37,9 @@ public final class Chunk {
   /** How many bytes of {@link #tail} are valid; 0 = no tail. */
   public int tailLength;
 
+  /** Where HTTP/2 stood before, if what is captured follows its frames; null: it is a prefix. */
+  public @Nullable Http2Place place;
+
   /** The span current on the calling thread, if any. */
   public @Nullable TraceHead head;
 
@@ -76,6 +79,7 @@ public final class Chunk {
     Chunk c = copy();
     c.data = Arrays.copyOfRange(data, offset, c.length);
     c.length -= offset;
+    c.place = null;
     c.totalLength -= offset;
     return c;
   }
@@ -90,6 +94,11 @@ public final class Chunk {
     c.data = Arrays.copyOf(data, c.length);
     c.tailLength = Math.max(0, validTail());
     c.tail = Arrays.copyOf(tail, c.tailLength);
+    Http2Place before = place;
+    if (before != null) {
+      c.place = new Http2Place();
+      c.place.set(before);
+    }
     c.head = head;
     c.account = account;
     c.rttMicros = rttMicros;

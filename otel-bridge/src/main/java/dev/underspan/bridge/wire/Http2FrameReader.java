@@ -20,6 +20,8 @@ abstract class Http2FrameReader {
   private static final int MAX_KEPT = 64 * 1024;
   // The shorter the frames, the likelier it is that other ones happen to be as long together.
   private static final int MIN_GUESS = 1024;
+  // Of a frame whose header was not seen.
+  private static final int UNSEEN = -1;
   private static final byte[] NONE = new byte[0];
 
   private enum State {
@@ -121,6 +123,82 @@ abstract class Http2FrameReader {
   }
 
   final void feed(Chunk chunk) {
+    Http2Place place = chunk.place;
+    if (place != null) {
+      framed(chunk, place);
+    } else {
+      prefix(chunk);
+    }
+  }
+
+  /** Takes what was captured by frames, so that nothing is guessed. */
+  private void framed(Chunk chunk, Http2Place place) {
+    if (!isAt(place)) {
+      goTo(place);
+    }
+    int captured = chunk.captured();
+    int keep = place.keep;
+    int off = 0;
+    long left = chunk.totalLength;
+    while (left > 0 && state != State.LOST) {
+      boolean atHead = state == State.HEADER;
+      if ((atHead || keep > 0) && off == captured) {
+        holeLost();
+      } else if (atHead) {
+        int next = header(chunk.data, off, captured, false);
+        left -= next - off;
+        off = next;
+        keep = type == Http2Syntax.DATA ? Math.min(length, Http2Place.DATA_KEPT) : length;
+      } else if (keep > 0) {
+        int n = (int) Math.min(Math.min(keep, captured - off), left);
+        keep -= n;
+        left -= n;
+        if (state == State.PREFACE) {
+          preface(n);
+        } else {
+          payload(chunk.data, off, n);
+        }
+        off += n;
+      } else {
+        long n = Math.min(left, remaining);
+        left -= n;
+        payloadHole(n);
+      }
+    }
+    if (state == State.HEADER && headerLength > 0) {
+      headerCut();
+    }
+  }
+
+  private boolean isAt(Http2Place place) {
+    return switch (state) {
+      case PREFACE -> place.left == prefaceLeft;
+      case HEADER -> place.left == 0 && place.headLength == headerLength && !guessed;
+      case PAYLOAD -> place.left == remaining && !guessed;
+      case LOST -> false;
+    };
+  }
+
+  /** Frames were missed. What there is of the current one is passed over. */
+  private void goTo(Http2Place place) {
+    if (state != State.LOST) {
+      lose();
+    }
+    counters.resynchronised.increment();
+    headerLength = place.headLength;
+    System.arraycopy(place.head, 0, header, 0, headerLength);
+    state = State.HEADER;
+    found();
+    if (place.left > 0) {
+      type = UNSEEN;
+      stream = 0;
+      remaining = place.left;
+      keepLimit = 0;
+      state = State.PAYLOAD;
+    }
+  }
+
+  private void prefix(Chunk chunk) {
     int captured = chunk.captured();
     long beyond = chunk.totalLength - captured;
     if (guessed
@@ -154,20 +232,13 @@ abstract class Http2FrameReader {
         case PREFACE -> {
           int n = Math.min(prefaceLeft, to - off);
           off += n;
-          prefaceLeft -= n;
-          if (prefaceLeft == 0) {
-            state = State.HEADER;
-          }
+          preface(n);
         }
         case HEADER -> off = header(data, off, to, chunkStart && off == from);
         case PAYLOAD -> {
           int n = Math.min(remaining, to - off);
-          keep(data, off, n);
-          if (type == Http2Syntax.DATA) {
-            data(stream, flags, data, off, n);
-          }
+          payload(data, off, n);
           off += n;
-          payload(n);
         }
         case LOST -> {
           boolean first = chunkStart && off == from;
@@ -243,6 +314,30 @@ abstract class Http2FrameReader {
     }
   }
 
+  private void preface(int n) {
+    prefaceLeft -= n;
+    if (prefaceLeft == 0) {
+      state = State.HEADER;
+    }
+  }
+
+  private void payload(byte[] data, int from, int n) {
+    keep(data, from, n);
+    if (type == Http2Syntax.DATA) {
+      data(stream, flags, data, from, n);
+    }
+    payload(n);
+  }
+
+  /** Payload that was not captured. */
+  private void payloadHole(long n) {
+    cut |= keepLimit > 0;
+    if (type == Http2Syntax.DATA) {
+      data(stream, flags, null, 0, n);
+    }
+    payload(n);
+  }
+
   private void payload(long n) {
     remaining -= (int) n;
     bytes(type, stream, n);
@@ -296,12 +391,8 @@ abstract class Http2FrameReader {
         }
         case PAYLOAD -> {
           long take = Math.min(left, remaining);
-          cut |= keepLimit > 0;
-          if (type == Http2Syntax.DATA) {
-            data(stream, flags, null, 0, take);
-          }
           left -= take;
-          payload(take);
+          payloadHole(take);
         }
         case LOST -> {
           return;

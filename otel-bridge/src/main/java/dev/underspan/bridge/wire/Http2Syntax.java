@@ -1,5 +1,6 @@
 package dev.underspan.bridge.wire;
 
+import dev.underspan.abi.Layout;
 import java.nio.charset.StandardCharsets;
 import java.util.function.IntPredicate;
 
@@ -33,7 +34,7 @@ final class Http2Syntax {
   // Enough of the preface that nothing else begins with it.
   private static final int PREFACE_TOLD = 14;
   // RFC 9113 would allow 16 MiB, but nobody asks for so much; garbage mostly does.
-  private static final int MAX_FRAME = 1 << 20;
+  static final int MAX_FRAME = Layout.HTTP2_LONGEST;
   private static final int MAX_CHAIN = 8;
 
   private static final int[] FLAGS = {
@@ -76,6 +77,15 @@ final class Http2Syntax {
       }
     }
     return n >= PREFACE_TOLD ? Match.YES : Match.MAYBE;
+  }
+
+  /** Whether it is a frame's head as a server sends it first: SETTINGS, of not too many. */
+  static boolean beginsAnswers(byte[] head) {
+    return length(head, 0) < 256
+        && head[3] == SETTINGS
+        && head[4] == 0
+        && stream(head, 0) == 0
+        && legal(SETTINGS, 0, length(head, 0));
   }
 
   /** Whether what a client sent, after we began to look, is a run of frames. */

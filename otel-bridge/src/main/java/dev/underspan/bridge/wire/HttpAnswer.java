@@ -1,5 +1,7 @@
 package dev.underspan.bridge.wire;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * Reads a server's answer to one HTTP/1.x request out of what it sends (RFC 9112). Memory is
  * bounded whatever the bytes are, and no bytes make it throw. Not thread-safe.
@@ -34,8 +36,25 @@ public final class HttpAnswer {
     return over;
   }
 
+  /** How much of the last chunk came behind the end of the answer. */
+  public long behind() {
+    return reader.behind();
+  }
+
+  /** That part of the chunk; null if its beginning was not captured. */
+  public @Nullable Chunk rest(Chunk chunk) {
+    int consumed = reader.consumed();
+    return consumed < chunk.captured() ? chunk.from(consumed) : null;
+  }
+
   /** Some of what was sent may have been missed. */
   public void onLoss() {
+    reader.lose();
+  }
+
+  /** Its beginning was sent, but not seen. */
+  public void onMissed() {
+    begun = true;
     reader.lose();
   }
 

@@ -40,6 +40,8 @@ abstract class HttpMessageReader {
   private int headBytes;
   private long remaining;
   private int consumed;
+  // Bytes of the last chunk behind the end of the message at which it was stopped.
+  private long behind;
   // The last eight bytes seen since framing was lost.
   private long window;
 
@@ -129,16 +131,35 @@ abstract class HttpMessageReader {
   }
 
   final void feed(Chunk chunk) {
+    behind = 0;
     consumed = feed(chunk.data, 0, chunk.captured());
+    if (state == State.STOPPED) {
+      behind = chunk.totalLength - consumed;
+      return;
+    }
     long hole = chunk.hole();
+    int tail = chunk.tailBeyond();
     if (hole > 0) {
       skip(hole);
     }
-    int tail = chunk.tailBeyond();
+    if (state == State.STOPPED) {
+      behind += tail;
+      return;
+    }
     if (tail > 0) {
-      feed(chunk.tail, chunk.validTail() - tail, chunk.validTail());
+      int end = chunk.validTail();
+      int off = feed(chunk.tail, end - tail, end);
+      if (state == State.STOPPED) {
+        behind = (long) end - off;
+        return;
+      }
     }
     endOfChunk();
+  }
+
+  /** Bytes of the last chunk that came behind the message at which reading was stopped. */
+  final long behind() {
+    return behind;
   }
 
   /** How much of the chunk's captured prefix was read; less than all only if stopped within. */
@@ -186,6 +207,7 @@ abstract class HttpMessageReader {
         boolean fixed = state == State.FIXED;
         body(remaining);
         if (state == State.STOPPED) {
+          behind = rest;
           return;
         }
         if (fixed) {

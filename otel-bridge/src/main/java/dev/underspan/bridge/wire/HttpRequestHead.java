@@ -1,13 +1,11 @@
 package dev.underspan.bridge.wire;
 
-import java.nio.charset.StandardCharsets;
-import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The head of an HTTP/1.x request (RFC 9112), or as much of it as there is.
+ * The head of an HTTP/1.x request (RFC 9112).
  *
  * @param method as sent
  * @param path without the query
@@ -21,36 +19,13 @@ public record HttpRequestHead(
     @Nullable String query,
     String version,
     Map<String, String> headers) {
-  private static final int MAX_HEADERS = 128;
 
-  /** Reads it; null where bytes do not begin with a whole request line. */
-  public static @Nullable HttpRequestHead read(byte[] data, int length) {
-    if (!HttpSyntax.requestLine(data, length)) {
-      return null;
-    }
-    String[] lines = new String(data, 0, length, StandardCharsets.ISO_8859_1).split("\n", -1);
-    String line = lines[0].stripTrailing();
+  /** From a request line, which has two blanks at least. */
+  static HttpRequestHead of(String line, Map<String, String> headers) {
     int space = line.indexOf(' ');
     int last = line.lastIndexOf(' ');
-    if (lines.length < 2 || space <= 0 || last <= space) {
-      return null;
-    }
     String target = path(line.substring(space + 1, last).strip());
     int mark = target.indexOf('?');
-    Map<String, String> headers = new HashMap<>();
-    // The last one is cut, or what follows the head.
-    for (int i = 1; i < lines.length - 1 && headers.size() < MAX_HEADERS; i++) {
-      String header = lines[i].stripTrailing();
-      if (header.isEmpty()) {
-        break;
-      }
-      int colon = header.indexOf(':');
-      if (colon > 0) {
-        headers.putIfAbsent(
-            header.substring(0, colon).toLowerCase(Locale.ROOT),
-            header.substring(colon + 1).strip());
-      }
-    }
     return new HttpRequestHead(
         line.substring(0, space),
         mark < 0 ? target : target.substring(0, mark),

@@ -55,6 +55,7 @@ class SocketEventsTest {
     for (int kind = 0; kind < 12; kind++) {
       out.putLong(ns * 100 + kind);
     }
+    out.put(new byte[32]); // captured as a prefix
     out.put(bytes, 0, captured);
     events.accept(view.wrap(ring, 24));
   }

@@ -10,6 +10,7 @@ import dev.underspan.bridge.activity.FakeKernel;
 import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.wire.Chunk;
 import dev.underspan.bridge.wire.Direction;
+import dev.underspan.bridge.wire.Peer;
 import dev.underspan.bridge.wire.TraceHead;
 import dev.underspan.bridge.wire.WireCounters;
 import io.opentelemetry.api.trace.StatusCode;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Test;
 class SocketServersTest {
   private static final int PORT = 8080;
   private static final int CLIENT_PORT = 54321;
+  private static final Peer PEER = new Peer(PORT, "10.0.0.9", CLIENT_PORT);
   private static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
   private static final String HEADERS =
       String.join(
@@ -37,12 +39,19 @@ class SocketServersTest {
   private final Activities activities = new Activities();
   private final ServerSpans spans =
       new ServerSpans(sdk.tracer, sdk.propagator, activities, new AcceptTimes(), new EpochClock());
-  private final SocketServers servers = new SocketServers(spans, activities, new WireCounters());
+  private int everyRead;
+  private final SocketServers servers =
+      new SocketServers(spans, activities, new WireCounters(), () -> everyRead++);
   private long cookie = 7;
   private long number;
+  private boolean secured;
 
   /** The calling thread reads a request; its account is what it has spent on a processor. */
   private long read(String path) {
+    return readBytes("GET " + path + HEADERS);
+  }
+
+  private long readBytes(String text) {
     activities.connect(kernel);
     int slot = activities.state().slot();
     assertThat(slot).isEqualTo(1);
@@ -59,8 +68,8 @@ class SocketServersTest {
     kernel.memory.putLong(at + Layout.ServerRequest.NS + 8 * Layout.KIND_CPU, 1000);
     kernel.account(1, Layout.KIND_CPU, now, 1000);
     assertThat(servers.isWanted(PORT)).isTrue();
-    byte[] bytes = ("GET " + path + HEADERS).getBytes(StandardCharsets.US_ASCII);
-    servers.onRead(bytes, bytes.length, PORT, "10.0.0.9", CLIENT_PORT);
+    byte[] bytes = text.getBytes(StandardCharsets.US_ASCII);
+    servers.onRead(bytes, bytes.length, bytes.length, PEER, secured);
     return now;
   }
 
@@ -71,7 +80,7 @@ class SocketServersTest {
     chunk.length = chunk.data.length;
     chunk.totalLength = chunk.length;
     chunk.account = new ClientSpans.Account(atNs, Sdk.account(Layout.KIND_CPU, cpu), thread);
-    servers.onSent(cookie, chunk);
+    servers.onCarried(cookie, chunk);
   }
 
   private long here() {
@@ -166,6 +175,85 @@ class SocketServersTest {
     assertThat(activities.current()).as("the one read, until the thread reads again").isNotNull();
     assertThat(servers.isWanted(PORT)).isFalse();
     assertThat(activities.current()).isNull();
+  }
+
+  /** Which of several a thread works on is not told, but answers come in their order. */
+  @Test
+  void severalInOneRead() {
+    String more = "GET /c" + HEADERS;
+    long first = readBytes("GET /a" + HEADERS + "GET /b" + HEADERS + more.substring(0, 30));
+    assertThat(activities.current()).isNull();
+    assertThat(servers.isContinued(PORT)).isTrue();
+    assertThat(everyRead).isOne();
+    sent(OK + OK.replace("200", "404"), first + 100, here(), 1100);
+    long second = readBytes(more.substring(30));
+    assertThat(activities.current()).isNotNull();
+    sent("HTTP/1.1 2", second + 150, here(), 1150);
+    sent("01 Made\r\nContent-Length: 0\r\n\r\n", second + 200, here(), 1200);
+    List<SpanData> told = sdk.exporter.getFinishedSpanItems();
+    assertThat(told)
+        .extracting(span -> Sdk.get(span, "url.path"))
+        .containsExactly("/a", "/b", "/c");
+    assertThat(told)
+        .extracting(span -> Sdk.get(span, "http.response.status_code"))
+        .containsExactly(200L, 404L, 201L);
+    assertThat(told).allMatch(span -> Sdk.sum(span) == Sdk.duration(span));
+    // From now on each begins with a read again.
+    read("/d");
+    assertThat(activities.current()).isNotNull();
+    assertThat(everyRead).isOne();
+  }
+
+  /** The answers were gathered in one write, of which only a prefix was captured. */
+  @Test
+  void answersNotCaptured() {
+    long read = readBytes("GET /a" + HEADERS + "GET /b" + HEADERS);
+    Chunk chunk = new Chunk();
+    chunk.direction = Direction.SENT;
+    chunk.data =
+        "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
+    chunk.length = chunk.data.length;
+    chunk.totalLength = chunk.length + 150L;
+    chunk.account = new ClientSpans.Account(read + 9, Sdk.account(Layout.KIND_CPU, 1009), here());
+    servers.onCarried(cookie, chunk);
+    assertThat(Sdk.get(sdk.only(), "url.path")).isEqualTo("/a");
+    // What the other one was is not known, but not what comes later.
+    long next = read("/c");
+    sent(OK.replace("200", "404"), next + 100, here(), 1100);
+    List<SpanData> told = sdk.exporter.getFinishedSpanItems();
+    assertThat(told)
+        .extracting(span -> Sdk.get(span, "url.path"))
+        .containsExactly("/a", "/b", "/c");
+    assertThat(Sdk.get(told.get(1), "http.response.status_code")).isNull();
+    assertThat(Sdk.get(told.get(2), "http.response.status_code")).isEqualTo(404L);
+  }
+
+  /** Over TLS the socket carries ciphertext, and what is in it is told by who sends. */
+  @Test
+  void secured() {
+    servers.onRead(new byte[0], 0, 0, PEER, true);
+    long read = readSecured("GET /a" + HEADERS);
+    assertThat(activities.current()).isNotNull();
+    sent(OK, read + 100, here(), 1100);
+    assertThat(sdk.exporter.getFinishedSpanItems()).isEmpty();
+    securedChunk(OK, read + 200);
+    assertThat(Sdk.get(sdk.only(), "url.scheme")).isEqualTo("https");
+    assertThat(Sdk.duration(sdk.only())).isEqualTo(5200);
+  }
+
+  private long readSecured(String text) {
+    secured = true;
+    return readBytes(text);
+  }
+
+  private void securedChunk(String text, long atNs) {
+    Chunk chunk = new Chunk();
+    chunk.direction = Direction.SENT;
+    chunk.data = text.getBytes(StandardCharsets.US_ASCII);
+    chunk.length = chunk.data.length;
+    chunk.totalLength = chunk.length;
+    chunk.account = new ClientSpans.Account(atNs, Sdk.account(Layout.KIND_CPU, 1200), here());
+    servers.onSent(cookie, chunk);
   }
 
   @Test

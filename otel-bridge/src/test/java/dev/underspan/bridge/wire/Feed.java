@@ -4,7 +4,9 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 
 /** Feeds a connection by hand: each chunk is 10 ns after the last. */
 final class Feed {
@@ -14,6 +16,8 @@ final class Feed {
   final WireCounters counters = new WireCounters();
   final WireConnection connection;
   private final Chunk chunk = new Chunk();
+  private final Map<Direction, Http2Capture> frames = new EnumMap<>(Direction.class);
+  private boolean framed;
   int capture = ALL;
   int tail = 16;
   long now = 1000;
@@ -40,6 +44,12 @@ final class Feed {
     return this;
   }
 
+  /** As of HTTP/2 seen from its first byte on. */
+  Feed framed() {
+    framed = true;
+    return this;
+  }
+
   Feed out(byte[] bytes) {
     return chunk(Direction.SENT, bytes);
   }
@@ -54,6 +64,17 @@ final class Feed {
 
   Feed in(String latin1) {
     return in(bytes(latin1));
+  }
+
+  private void capture(byte[] bytes) {
+    Http2Capture.Source source =
+        (from, into, at, count) -> System.arraycopy(bytes, from, into, at, count);
+    Http2Capture by =
+        frames.computeIfAbsent(chunk.direction, any -> Http2Capture.begin(source, bytes.length));
+    chunk.place = by.place();
+    chunk.data = by.capture(source, bytes.length, new byte[0]);
+    chunk.length = by.length();
+    chunk.tailLength = 0;
   }
 
   Feed close() {
@@ -72,6 +93,9 @@ final class Feed {
     chunk.data = Arrays.copyOf(bytes, chunk.length);
     chunk.tailLength = chunk.length < bytes.length ? Math.min(tail, bytes.length) : 0;
     chunk.tail = Arrays.copyOfRange(bytes, bytes.length - chunk.tailLength, bytes.length);
+    if (framed) {
+      capture(bytes);
+    }
     chunk.head = new TraceHead(1, 2, now, 1);
     chunk.account = now;
     chunk.rttMicros = (int) now;

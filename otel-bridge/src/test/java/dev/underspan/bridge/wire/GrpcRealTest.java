@@ -208,8 +208,15 @@ class GrpcRealTest {
     new Client(method, new Metadata(), 1, new byte[size]).halfClose().await();
   }
 
+  private static final int FRAMED = -1;
+
   private Feed replay(int capture) {
-    Feed feed = Feed.fresh().capture(capture, 16);
+    Feed feed = Feed.fresh();
+    if (capture == FRAMED) {
+      feed.framed();
+    } else {
+      feed.capture(capture, 16);
+    }
     if (proxy == null) {
       throw new IllegalStateException();
     }
@@ -282,6 +289,7 @@ class GrpcRealTest {
     cancelled.await();
     unary("shop.Cart/Last", 1);
     assertExact(Feed.ALL);
+    assertExact(FRAMED);
     assertExact(8192);
     // The calls that follow a join midway are right or less than that, too.
     for (int skip = 1; skip < 40; skip++) {
@@ -315,6 +323,7 @@ class GrpcRealTest {
       unary("shop.Blob/Small" + i, 30);
     }
     assertExact(Feed.ALL);
+    assertExact(FRAMED);
     assertNothingWrong(10);
   }
 
@@ -326,6 +335,7 @@ class GrpcRealTest {
       new Client("shop.Meta/Call" + i, headers, 1, new byte[10]).halfClose().await();
     }
     assertExact(Feed.ALL);
+    assertExact(FRAMED);
     assertNothingWrong(10);
   }
 
@@ -339,6 +349,7 @@ class GrpcRealTest {
     calls.forEach(Client::await);
     unary("shop.Many/Last", 1);
     assertExact(Feed.ALL);
+    assertExact(FRAMED);
     assertNothingWrong(201);
   }
 

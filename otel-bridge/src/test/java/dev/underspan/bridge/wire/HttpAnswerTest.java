@@ -104,25 +104,27 @@ class HttpAnswerTest {
     }
   }
 
+  /** What comes behind an answer belongs to the next one. */
   @Test
-  void requestHeads() {
-    String text = "POST http://h:1/a/b?c=d&e HTTP/1.1\r\nHost: h:1\r\nX: 1\r\nx: 2\r\nCut: of";
-    byte[] bytes = text.getBytes(StandardCharsets.ISO_8859_1);
-    HttpRequestHead head = requireNonNull(HttpRequestHead.read(bytes, bytes.length));
-    assertThat(head.method()).isEqualTo("POST");
-    assertThat(head.path()).isEqualTo("/a/b");
-    assertThat(head.query()).isEqualTo("c=d&e");
-    assertThat(head.version()).isEqualTo("1.1");
-    assertThat(head.header("X")).isEqualTo("1");
-    assertThat(head.header("Host")).isEqualTo("h:1");
-    assertThat(head.header("cut")).as("not whole").isNull();
-    for (int length = 0; length < bytes.length; length++) {
-      HttpRequestHead.read(bytes, length);
-    }
-    for (String none : new String[] {"GET / HTTP/2.0\r\n", "GET /", "GET\r\n\r\n", "\r\n", ""}) {
-      assertThat(HttpRequestHead.read(none.getBytes(StandardCharsets.US_ASCII), none.length()))
-          .as(none)
-          .isNull();
+  void whatIsBehind() {
+    String one = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
+    String next = "HTTP/1.1 404 None\r\nContent-Length: 0\r\n\r\n";
+    HttpAnswer answer = new HttpAnswer("GET", counters);
+    Chunk both = chunk(one + next);
+    assertThat(answer.onChunk(both)).isTrue();
+    assertThat(answer.behind()).isEqualTo(next.length());
+    HttpAnswer second = new HttpAnswer("GET", counters);
+    assertThat(second.onChunk(requireNonNull(answer.rest(both)))).isTrue();
+    assertThat(second.status()).isEqualTo(404);
+    assertThat(second.behind()).isZero();
+    // However much of it was captured.
+    byte[] bytes = (one + next).getBytes(StandardCharsets.ISO_8859_1);
+    for (int captured = one.indexOf("abc"); captured < bytes.length; captured++) {
+      HttpAnswer cut = new HttpAnswer("GET", counters);
+      Chunk part = chunk(bytes, captured);
+      assertThat(cut.onChunk(part)).as("%d", captured).isTrue();
+      assertThat(cut.behind()).as("%d", captured).isEqualTo(next.length());
+      assertThat(cut.rest(part) != null).isEqualTo(captured > one.length());
     }
   }
 }

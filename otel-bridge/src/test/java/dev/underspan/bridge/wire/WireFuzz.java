@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Drives a connection by bytes, and checks what must hold whatever they are.
@@ -14,7 +15,10 @@ import java.util.List;
  * which nothing is read any more, or a chunk: a byte whose lowest bit is its direction (1 =
  * received) and whose next bit says that all of it is captured; otherwise, in a byte each, how many
  * eighths of its bytes are captured, how many sixteens of bytes more were moved that nobody saw,
- * and the length of the tail; then two bytes of length and the bytes.
+ * and the length of the tail. If the bit after these is set, the bytes are captured by frames of
+ * HTTP/2: two bytes of what is left of a frame, one of how much of that is kept or, if none is
+ * left, of how much of a head came before, and in that case the head. Then two bytes of length and
+ * the bytes.
  */
 final class WireFuzz {
   /** What a client says first, so that the reader of each protocol is reached at once. */
@@ -30,6 +34,9 @@ final class WireFuzz {
   private static final ConnectionInfo DNS =
       new ConnectionInfo("10.0.0.1", 40_000, "10.0.0.2", 53, true, false, 0, 0);
 
+  // "A B HTTP/1.", an empty line behind it.
+  private static final int MIN_HEAD = 13;
+
   static final int LOSS = 0xFF;
   static final int CLOSE = 0xFE;
   // Of HTTP/2, which has most.
@@ -41,6 +48,8 @@ final class WireFuzz {
   private final List<ClientCall> calls = new ArrayList<>();
   private final byte[] input;
   private final HttpAnswer answer = new HttpAnswer("GET", new WireCounters());
+  private int heads;
+  private final HttpRequests requests = new HttpRequests(new WireCounters(), head -> heads++);
   private int found;
   private final DnsLookups lookups = new DnsLookups(call -> found++, new WireCounters());
   private int at;
@@ -72,7 +81,7 @@ final class WireFuzz {
             this::take,
             counters);
     if (opening.length > 0) {
-      chunk(connection, Direction.SENT, opening, opening.length, 0, 0);
+      chunk(connection, Direction.SENT, opening, opening.length, 0, 0, null);
     }
     boolean open = true;
     while (at < input.length && open) {
@@ -88,10 +97,11 @@ final class WireFuzz {
         int eighths = whole ? 8 : next() % 9;
         long hole = whole ? 0 : (long) next() << 4;
         int tail = whole ? 0 : next() % 17;
+        Http2Place place = (what & 4) == 0 ? null : place();
         int length = next() << 8 | next();
         byte[] bytes = Arrays.copyOfRange(input, at, Math.min(input.length, at + length));
         at += bytes.length;
-        chunk(connection, direction, bytes, bytes.length * eighths / 8, hole, tail);
+        chunk(connection, direction, bytes, bytes.length * eighths / 8, hole, tail, place);
       }
     }
     int before = calls.size();
@@ -100,14 +110,30 @@ final class WireFuzz {
     assertThat(counters.calls.sum()).isEqualTo(calls.size());
   }
 
+  private Http2Place place() {
+    Http2Place place = new Http2Place();
+    place.left = next() << 8 | next();
+    if (place.left > 0) {
+      place.keep = Math.min(place.left, next());
+    } else {
+      place.headLength = next() % Http2Syntax.HEADER;
+      for (int i = 0; i < place.headLength; i++) {
+        place.head[i] = (byte) next();
+      }
+    }
+    return place;
+  }
+
   private void chunk(
       WireConnection connection,
       Direction direction,
       byte[] bytes,
       int captured,
       long hole,
-      int tail) {
+      int tail,
+      @Nullable Http2Place place) {
     Chunk chunk = new Chunk();
+    chunk.place = place;
     chunk.direction = direction;
     chunk.timeNs = now;
     chunk.arrivalNs = direction == Direction.RECEIVED && (now & 16) != 0 ? now - 3 : 0;
@@ -127,7 +153,12 @@ final class WireFuzz {
 
   /** What is read without the rest of a connection. */
   private void alone(Chunk chunk) {
-    HttpRequestHead.read(chunk.data, chunk.captured());
+    heads = 0;
+    if (HttpRequests.begins(chunk.data, chunk.captured()) && requests.isWithinHead()) {
+      requests.reset();
+    }
+    requests.onRead(chunk.data, chunk.captured(), (int) chunk.totalLength);
+    assertThat(heads).isLessThanOrEqualTo(1 + chunk.captured() / MIN_HEAD);
     if (answer.onChunk(chunk)) {
       assertThat(answer.status()).isBetween(100, 999);
     }

@@ -51,13 +51,23 @@ final class RecordingRuntime implements UnderspanRuntime {
   }
 
   @Override
-  public boolean readWanted(int localPort) {
+  public boolean readWanted(int localPort, boolean begins) {
     return false;
   }
 
   @Override
   public void requestRead(
-      byte[] data, int length, int localPort, String remoteAddress, int remotePort) {
+      byte[] data, int total, int localPort, String remoteAddress, int remotePort) {
+    throw new AssertionError("not wanted");
+  }
+
+  @Override
+  public boolean helloWanted(int localPort) {
+    return false;
+  }
+
+  @Override
+  public void helloRead(byte[] data, int localPort, String remoteAddress, int remotePort) {
     throw new AssertionError("not wanted");
   }
 

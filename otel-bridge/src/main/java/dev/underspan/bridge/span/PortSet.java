@@ -2,12 +2,12 @@ package dev.underspan.bridge.span;
 
 import java.util.concurrent.atomic.AtomicLongArray;
 
-/** Local ports whose server some advice knows. A port stays. Thread-safe. */
-final class HandledPorts {
+/** Local ports. A port stays. Thread-safe. */
+final class PortSet {
   private final AtomicLongArray words = new AtomicLongArray(65_536 / Long.SIZE);
 
   /** None. */
-  HandledPorts() {}
+  PortSet() {}
 
   private static boolean isPort(int port) {
     return port > 0 && port < 65_536;
