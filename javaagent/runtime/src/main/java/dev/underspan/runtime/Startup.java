@@ -14,6 +14,7 @@ import dev.underspan.bridge.span.InjectedSpans;
 import dev.underspan.bridge.span.ProducerSpans;
 import dev.underspan.bridge.span.ServerSpans;
 import dev.underspan.bridge.span.SocketServers;
+import dev.underspan.bridge.tls.ClientCertificates;
 import dev.underspan.bridge.tls.TlsTap;
 import dev.underspan.bridge.wire.WireCounters;
 import dev.underspan.host.ProbeException;
@@ -104,7 +105,11 @@ final class Startup {
     }
     SelfReport report = new SelfReport();
     if (kernel != null && kernel.socketsMissing() == null) {
-      TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters) : null;
+      TlsTap tap =
+          configuration.instrumentation("tls")
+              ? new TlsTap(
+                  counters, new ClientCertificates(configuration.clientSubject(), counters))
+              : null;
       SocketServers servers =
           configuration.instrumentation("socket-server")
               ? new SocketServers(serverSpans, activities, counters)
@@ -120,7 +125,7 @@ final class Startup {
         runtime.serve(servers);
         report.addServers(servers);
       }
-      foreign.connect(kernel);
+      foreign.connect(kernel, events.serverTls());
       serverSpans.connect(events.serverTls());
       runtime.wireIsRead(tap != null);
       if (tap != null) {

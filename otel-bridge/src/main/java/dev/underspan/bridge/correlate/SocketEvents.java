@@ -53,7 +53,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private final @Nullable TlsJoin tls;
   private final @Nullable SocketServers servers;
   private final DnsLookups lookups;
-  private final ServerTls serverTls = new ServerTls();
+  private final ServerTls serverTls;
   private final Function<SocketEvent, Chunk> reading = this::fill;
 
   private static final class Watched {
@@ -105,6 +105,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       @Nullable TlsTap tap,
       @Nullable SocketServers servers) {
     this.servers = servers;
+    this.serverTls = new ServerTls(tap == null ? null : tap.certificates());
     // What another tracer's span stands for is the call that comes after the lookup.
     this.lookups =
         new DnsLookups(

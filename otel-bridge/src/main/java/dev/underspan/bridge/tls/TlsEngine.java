@@ -7,7 +7,10 @@ import org.jspecify.annotations.Nullable;
 /** What is kept with an SSLEngine. Does not refer to it. */
 public final class TlsEngine {
   /** Engines that are not observed. */
-  static final TlsEngine NONE = new TlsEngine();
+  static final TlsEngine NONE = new TlsEngine(false);
+
+  /** A server's, which is of interest until its handshake is done. */
+  final boolean server;
 
   final TlsFacts facts = new TlsFacts();
   final TlsFlow out = new TlsFlow(Direction.SENT, facts);
@@ -21,5 +24,7 @@ public final class TlsEngine {
   /** Of the record about to be unwrapped, since that may overwrite it. */
   @Nullable TlsKey inKey;
 
-  TlsEngine() {}
+  TlsEngine(boolean server) {
+    this.server = server;
+  }
 }

@@ -26,6 +26,12 @@ public final class TlsFlow {
   long messages;
   final byte[] head = new byte[TlsKey.BYTES];
 
+  /** This is what a server sends, up to its hello. */
+  boolean server;
+
+  /** The server's hello. */
+  @Nullable TlsKey hello;
+
   /** For streams, which cut records as they like. */
   final TlsRecords records = new TlsRecords();
 

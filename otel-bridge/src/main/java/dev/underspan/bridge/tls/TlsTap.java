@@ -2,6 +2,7 @@ package dev.underspan.bridge.tls;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.bridge.weak.WeakIdentityMap;
+import dev.underspan.bridge.wire.ClientCertificate;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.TlsFacts;
 import dev.underspan.bridge.wire.TraceHead;
@@ -17,6 +18,7 @@ import javax.net.ssl.SNIServerName;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 import javax.net.ssl.SSLSocket;
 import org.jspecify.annotations.Nullable;
@@ -43,6 +45,7 @@ public final class TlsTap {
   private static final int POOLED = 64;
 
   private final WireCounters counters;
+  private final ClientCertificates certificates;
   private final WeakIdentityMap<TlsEngine> engines = new WeakIdentityMap<>();
   private final ConcurrentLinkedQueue<TlsMessage> queue = new ConcurrentLinkedQueue<>();
   private final AtomicLong queued = new AtomicLong();
@@ -60,8 +63,14 @@ public final class TlsTap {
   }
 
   /** Nothing is known yet. */
-  public TlsTap(WireCounters counters) {
+  public TlsTap(WireCounters counters, ClientCertificates certificates) {
     this.counters = counters;
+    this.certificates = certificates;
+  }
+
+  /** Those that servers of this process have seen. */
+  public ClientCertificates certificates() {
+    return certificates;
   }
 
   /** Whether there has been any TLS at all. */
@@ -76,11 +85,16 @@ public final class TlsTap {
     return engines.get(engine);
   }
 
-  /** Begins to observe an engine, or not if it is a server's or not wanted. */
+  /**
+   * Begins to observe an engine, or not if it is not wanted, or a server's that does not ask for
+   * certificates.
+   */
   public TlsEngine begin(SSLEngine engine, boolean wanted) {
-    boolean observed = wanted && engine.getUseClientMode();
-    used |= observed;
-    return engines.putIfAbsent(engine, observed ? new TlsEngine() : TlsEngine.NONE);
+    boolean client = engine.getUseClientMode();
+    boolean observed =
+        wanted && (client || engine.getNeedClientAuth() || engine.getWantClientAuth());
+    used |= observed && client;
+    return engines.putIfAbsent(engine, observed ? new TlsEngine(!client) : TlsEngine.NONE);
   }
 
   /** An engine is about to wrap what is in the buffers; false if it need not be told more. */
@@ -88,7 +102,9 @@ public final class TlsTap {
     if (engine == TlsEngine.NONE || engine.out.dead) {
       return false;
     }
-    engine.outStarts = starts(engine.outStarts, sources, offset, length);
+    if (!engine.server) {
+      engine.outStarts = starts(engine.outStarts, sources, offset, length);
+    }
     return true;
   }
 
@@ -96,6 +112,21 @@ public final class TlsTap {
   public void wrapped(
       TlsEngine of,
       SSLEngine engine,
+      ByteBuffer[] sources,
+      int offset,
+      int length,
+      ByteBuffer target,
+      SSLEngineResult result) {
+    wrote(of, sources, offset, length, target, result);
+    if (of.server) {
+      served(of, engine, result);
+    } else {
+      finished(of, engine, result);
+    }
+  }
+
+  private void wrote(
+      TlsEngine of,
       ByteBuffer[] sources,
       int offset,
       int length,
@@ -109,6 +140,10 @@ public final class TlsTap {
       int size = Math.min(produced, TlsKey.BYTES);
       target.get(target.position() - produced, flow.head, 0, size);
       TlsKey key = TlsKey.of(flow.head, 0, size);
+      if (of.server) {
+        noteHello(flow, key, flow.head, 0, size);
+        return;
+      }
       if (start == 0 && TlsKey.hello(flow.head, 0, size) == TlsKey.CLIENT_HELLO) {
         flow.fresh = true;
         flow.facts.helloNs = System.nanoTime();
@@ -121,7 +156,6 @@ public final class TlsTap {
         tell(flow, start, key);
       }
     }
-    finished(of, engine, result);
   }
 
   /** An engine is about to unwrap what is in the source; false if it need not be told more. */
@@ -129,6 +163,9 @@ public final class TlsTap {
       TlsEngine engine, @Nullable ByteBuffer source, ByteBuffer[] targets, int offset, int length) {
     if (engine == TlsEngine.NONE || engine.in.dead) {
       return false;
+    }
+    if (engine.server) {
+      return true;
     }
     engine.inStarts = starts(engine.inStarts, targets, offset, length);
     engine.inKey = null;
@@ -149,6 +186,10 @@ public final class TlsTap {
       int offset,
       int length,
       SSLEngineResult result) {
+    if (of.server) {
+      served(of, engine, result);
+      return;
+    }
     TlsFlow flow = of.in;
     long start = flow.position;
     flow.position = start + result.bytesConsumed();
@@ -162,7 +203,45 @@ public final class TlsTap {
     finished(of, engine, result);
   }
 
-  private static void finished(TlsEngine of, SSLEngine engine, SSLEngineResult result) {
+  /** A server's handshake is done when it says so, or has plaintext. */
+  private void served(TlsEngine of, SSLEngine engine, SSLEngineResult result) {
+    if (result.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.FINISHED
+        || (result.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.NOT_HANDSHAKING
+            && result.bytesConsumed() > 0
+            && result.bytesProduced() > 0)) {
+      of.out.dead = true;
+      of.in.dead = true;
+      keepCertificate(of.out, engine.getSession());
+    }
+  }
+
+  /** Of what a server sends, the first that tells it apart from any other is to be its hello. */
+  private static void noteHello(
+      TlsFlow flow, @Nullable TlsKey key, byte[] record, int offset, int length) {
+    if (flow.hello == null
+        && key != null
+        && TlsKey.hello(record, offset, length) == TlsKey.SERVER_HELLO) {
+      flow.hello = key;
+    }
+  }
+
+  private void keepCertificate(TlsFlow flow, SSLSession session) {
+    TlsKey hello = flow.hello;
+    flow.hello = null;
+    if (hello == null) {
+      return;
+    }
+    try {
+      ClientCertificate certificate = certificates.describe(session.getPeerCertificates());
+      if (certificate != null) {
+        certificates.put(hello, certificate);
+      }
+    } catch (SSLPeerUnverifiedException e) {
+      // The client need not have shown one.
+    }
+  }
+
+  private void finished(TlsEngine of, SSLEngine engine, SSLEngineResult result) {
     if (result.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.FINISHED
         && of.facts.protocol == null) {
       describe(
@@ -173,7 +252,7 @@ public final class TlsTap {
     }
   }
 
-  private static void describe(
+  private void describe(
       TlsFacts facts,
       SSLSession session,
       @Nullable SSLParameters parameters,
@@ -183,6 +262,7 @@ public final class TlsTap {
     facts.cipher = session.getCipherSuite();
     facts.nextProtocol = nextProtocol;
     facts.serverName = serverName(parameters);
+    facts.clientCertificate = certificates.describe(session.getLocalCertificates());
     facts.protocol = session.getProtocol();
   }
 
@@ -253,8 +333,10 @@ public final class TlsTap {
     flow.position = start + length;
     TlsKey key = TlsKey.of(data, offset, length);
     int hello = start == 0 ? TlsKey.hello(data, offset, length) : 0;
-    if (hello == TlsKey.SERVER_HELLO) {
-      flow.dead = true;
+    if (flow.server || hello == TlsKey.SERVER_HELLO) {
+      flow.server = true;
+      noteHello(flow, key, data, offset, length);
+      flow.dead = key != null; // else it has asked for another hello of the client
       return;
     }
     if (hello == TlsKey.CLIENT_HELLO) {
@@ -331,6 +413,10 @@ public final class TlsTap {
           socket.getSession(),
           socket.getSSLParameters(),
           socket.getApplicationProtocol());
+    } else if (out != null
+        && out.hello != null
+        && (socket.getNeedClientAuth() || socket.getWantClientAuth())) {
+      keepCertificate(out, socket.getSession());
     }
   }
 
