@@ -12,8 +12,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * What our scheduler programs cost beside an empty one and beside runqlat, cpudist and offcputime of
@@ -24,29 +22,25 @@ import java.util.regex.Pattern;
  * <p>Targets: net of the empty program at most 15 ns a switch of others and 150 ns a switch of ours;
  * all of ours at most half of the three tools together.
  *
- * <p>{@code java BpfCost.java AGENT_JAR ATTACH_EMPTY [filtered]}; {@code filtered}: the tools look at
+ * <p>{@code BpfCost AGENT_JAR ATTACH_EMPTY [filtered]}; {@code filtered}: the tools look at
  * the observed process only, too.
  */
 public class BpfCost {
-  private static final Path STATS = Path.of("/proc/sys/kernel/bpf_stats_enabled");
   private static final int ROUNDS = 150_000;
   private static final int REPEATS = 3;
   private static final Set<String> OURS = Set.of("on_switch", "on_wakeup", "on_fork", "on_exit");
 
   private static final List<String> TOOLS = List.of("runqlat", "cpudist", "offcputime");
 
-  private record Sample(String name, long runs, long ns) {}
-
   private static final List<Process> started = new ArrayList<>();
 
   public static void main(String[] args) throws Exception {
     String jar = args[0];
-    String before = Files.readString(STATS).trim();
-    Files.writeString(STATS, "1");
+    String before = BpfPrograms.statistics("1");
     Path classes = Files.createTempDirectory("underspan-bench");
     try {
-      run("javac", "-d", classes.toString(), new File("SwitchLoad.java").getPath());
-      Set<Integer> old = programs().keySet();
+      BpfPrograms.run("javac", "-d", classes.toString(), new File("SwitchLoad.java").getPath());
+      Set<Integer> old = BpfPrograms.all().keySet();
       Process empty = new ProcessBuilder(args[1]).start();
       started.add(empty);
       empty.inputReader().readLine();
@@ -78,12 +72,12 @@ public class BpfCost {
       System.out.println("switches of the observed process");
       phase(observed, groups, System.out);
     } finally {
-      Files.writeString(STATS, before);
+      BpfPrograms.statistics(before);
       for (Process process : started) {
         process.destroy();
         process.waitFor();
       }
-      run("rm", "-rf", classes.toString());
+      BpfPrograms.run("rm", "-rf", classes.toString());
     }
   }
 
@@ -131,19 +125,19 @@ public class BpfCost {
     List<Map<String, double[]>> rows = new ArrayList<>();
     List<Long> round = new ArrayList<>();
     for (int i = 0; i < REPEATS; i++) {
-      Map<Integer, Sample> before = programs();
+      Map<Integer, BpfPrograms.Sample> before = BpfPrograms.all();
       round.add(load.switches(ROUNDS));
-      Map<Integer, Sample> after = programs();
+      Map<Integer, BpfPrograms.Sample> after = BpfPrograms.all();
       Map<String, double[]> row = new LinkedHashMap<>();
       groups.forEach(
           (id, group) -> {
-            Sample a = before.get(id);
-            Sample b = after.get(id);
-            if (a != null && b != null && b.runs > a.runs) {
+            BpfPrograms.Sample a = before.get(id);
+            BpfPrograms.Sample b = after.get(id);
+            if (a != null && b != null && b.runs() > a.runs()) {
               double[] sum =
-                  row.computeIfAbsent(String.format("%-10s %-16s", group, b.name), k -> new double[2]);
-              sum[0] += b.runs - a.runs;
-              sum[1] += b.ns - a.ns;
+                  row.computeIfAbsent(String.format("%-10s %-16s", group, b.name()), k -> new double[2]);
+              sum[0] += b.runs() - a.runs();
+              sum[1] += b.ns() - a.ns();
             }
           });
       rows.add(row);
@@ -202,39 +196,8 @@ public class BpfCost {
 
   private static void claim(Map<Integer, String> groups, Set<Integer> old, String group)
       throws Exception {
-    programs().keySet().stream()
+    BpfPrograms.all().keySet().stream()
         .filter(id -> !old.contains(id) && !groups.containsKey(id))
         .forEach(id -> groups.put(id, group));
-  }
-
-  private static Map<Integer, Sample> programs() throws Exception {
-    Map<Integer, Sample> programs = new TreeMap<>();
-    String json = run("bpftool", "-j", "prog", "show");
-    for (String entry : json.split("\\{\"id\":")) {
-      Matcher id = Pattern.compile("^(\\d+),").matcher(entry);
-      if (id.find()) {
-        programs.put(
-            Integer.parseInt(id.group(1)),
-            new Sample(
-                field(entry, "name\":\"(\\w+)"),
-                Long.parseLong(field(entry, "run_cnt\":(\\d+)")),
-                Long.parseLong(field(entry, "run_time_ns\":(\\d+)"))));
-      }
-    }
-    return programs;
-  }
-
-  private static String field(String entry, String pattern) {
-    Matcher matcher = Pattern.compile(pattern).matcher(entry);
-    return matcher.find() ? matcher.group(1) : "0";
-  }
-
-  private static String run(String... command) throws Exception {
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-    String text = new String(process.getInputStream().readAllBytes());
-    if (process.waitFor() != 0) {
-      throw new IllegalStateException(String.join(" ", command) + ": " + text);
-    }
-    return text;
   }
 }

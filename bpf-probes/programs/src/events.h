@@ -31,6 +31,8 @@ enum event_type {
 	 */
 	EVENT_PLAIN_SENT = 4,
 	EVENT_PLAIN_RECEIVED = 5,
+	/* A call into such a library failed; total is the reason, by the library's own number. */
+	EVENT_TLS_FAILED = 6,
 };
 
 enum connection_role {

@@ -22,9 +22,11 @@ struct tls_call {
 	__u64 begin_ns; /* as in socket_event, of the first of the sends or reads that it is at */
 	__u32 rtt_us;
 	__u32 retransmits;
-	__u16 type; /* EVENT_PLAIN_* */
+	__u16 type; /* EVENT_PLAIN_*; EVENT_TLS_FAILED: it moves no plaintext, but may fail */
 	__u16 role;
 	__u32 last; /* direction of what it moved last */
+	__u32 error; /* the first that the library noted within; 0: none */
+	__u32 reserved;
 };
 
 struct thread_ref {

@@ -223,7 +223,8 @@ static __always_inline void note_ciphertext(struct tls_call *call, struct connec
 	if (call->last != type)
 		call->begin_ns = 0;
 	call->last = type;
-	if ((type == EVENT_SENT) != (call->type == EVENT_PLAIN_SENT))
+	if (call->type != EVENT_TLS_FAILED &&
+	    (type == EVENT_SENT) != (call->type == EVENT_PLAIN_SENT))
 		return;
 	/* OpenSSL reads a record's header by itself: what came before was another record, maybe one
 	 * without plaintext.
@@ -419,7 +420,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	if (ref && ref->tls.stream &&
 	    user_sp((struct pt_regs *)bpf_task_pt_regs(task)) <= ref->tls.frame) {
 		note_ciphertext(&ref->tls, conn, type, total, begin_ns, rtt_us, retransmits);
-		secured = 1;
+		secured = ref->tls.type != EVENT_TLS_FAILED;
 	}
 	COUNT(served.process, events_seen);
 	find_buffers(task, &buffers);

@@ -2,15 +2,20 @@
 /* Plaintext of TLS libraries in native code: uprobes on SSL_read and SSL_write of this process.
  * Which connection it is on is told by the thread: what a socket moves while a thread is in such a
  * call is that session's ciphertext. A read that is served from what came before is on the
- * connection that the session used last.
+ * connection that the session used last. Calls that do nothing but the handshake are looked into
+ * for the case that they fail.
  */
 #include "maps.h"
+
+/* Whose an error of OpenSSL is (openssl/err.h). */
+#define ERR_LIB_SSL 20
 
 struct tls_key {
 	__u64 stream; /* the SSL* */
 	__u64 process; /* its number */
 };
 
+/* Of a session, by its key. */
 struct tls_session {
 	__u64 cookie;
 	__u32 role;
@@ -90,6 +95,38 @@ int on_tls_read_ex(struct pt_regs *regs)
 	return enter_tls(regs, EVENT_PLAIN_RECEIVED, PT_REGS_PARM4(regs));
 }
 
+/* SSL_connect and SSL_do_handshake */
+SEC("uprobe")
+int on_tls_shake(struct pt_regs *regs)
+{
+	return enter_tls(regs, EVENT_TLS_FAILED, 0);
+}
+
+/* The library notes why it fails. Others do so, too, and within OpenSSL some only try. */
+static __always_inline int note_error(struct pt_regs *regs, __u32 reason)
+{
+	struct thread_ref *ref = thread_ref_of(bpf_get_current_task_btf());
+
+	if (ref && ref->tls.stream && PT_REGS_SP(regs) < ref->tls.frame && !ref->tls.error &&
+	    (__u32)PT_REGS_PARM1(regs) == ERR_LIB_SSL)
+		ref->tls.error = reason;
+	return 0;
+}
+
+/* ERR_vset_error, in which all of OpenSSL 3 ends */
+SEC("uprobe")
+int on_tls_error(struct pt_regs *regs)
+{
+	return note_error(regs, PT_REGS_PARM2(regs));
+}
+
+/* ERR_put_error, of the versions before */
+SEC("uprobe")
+int on_tls_error_old(struct pt_regs *regs)
+{
+	return note_error(regs, PT_REGS_PARM3(regs));
+}
+
 static __always_inline void fill_plain(struct socket_event *event, const struct tls_call *call,
 				       const struct tls_session *session, __u32 total, __u64 now,
 				       struct slot *slot, __u32 index)
@@ -138,6 +175,32 @@ static __always_inline struct tls_session *session_of(const struct served *serve
 	return session;
 }
 
+/* A call whose library noted an error has failed for good: it does not note that it would block. */
+static __always_inline void tell_failure(const struct served *served, struct task_struct *task,
+					 void *ring, const struct tls_call *call)
+{
+	struct tls_key key = {.stream = call->stream, .process = served->number};
+	struct tls_session *session = session_of(served, call);
+	struct socket_event *event;
+	struct slot *slot;
+	__u32 index;
+
+	if (!session)
+		session = bpf_map_lookup_elem(&tls_sessions, &key);
+	if (!session)
+		return;
+	slot = enrol_thread(served, task, false, KIND_CPU, &index);
+	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
+	if (!event) {
+		COUNT(served->process, ring_full);
+		return;
+	}
+	COUNT(served->process, events_seen);
+	fill_plain(event, call, session, call->error, bpf_ktime_get_ns(), slot, index);
+	event->header.type = EVENT_TLS_FAILED;
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
 SEC("uretprobe")
 int on_tls_return(struct pt_regs *regs)
 {
@@ -160,11 +223,19 @@ int on_tls_return(struct pt_regs *regs)
 		return 0;
 	call = ref->tls;
 	ref->tls.stream = 0;
-	if (result <= 0 || !find_served(task, &served))
+	if (!find_served(task, &served))
 		return 0;
 	ring = ring_of(served.number);
 	if (!ring)
 		return 0;
+	if (result <= 0 && call.error)
+		tell_failure(&served, task, ring, &call);
+	if (result <= 0 || call.type == EVENT_TLS_FAILED) {
+		/* The next call may move nothing before it fails. */
+		if (call.cookie)
+			session_of(&served, &call);
+		return 0;
+	}
 	if (call.moved && bpf_probe_read_user(&moved, sizeof(moved), (const void *)call.moved)) {
 		COUNT(served.process, payload_unreadable);
 		return 0;

@@ -43,7 +43,7 @@ public final class FfmLibssl implements NativeTlsApp.Client {
   }
 
   @Override
-  public long open(int port) throws Exception {
+  public long open(int port, String name, boolean verify) throws Exception {
     try (Arena arena = Arena.ofConfined()) {
       int fd = (int) function(libc, "socket", JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT).invoke(2, 1, 0);
       MemorySegment address = arena.allocate(16);
@@ -63,7 +63,13 @@ public final class FfmLibssl implements NativeTlsApp.Client {
       long named =
           (long)
               function(libssl, "SSL_ctrl", JAVA_LONG, ADDRESS, JAVA_INT, JAVA_LONG, ADDRESS)
-                  .invoke(session, 55, 0L, arena.allocateFrom("localhost"));
+                  .invoke(session, 55, 0L, arena.allocateFrom(name));
+      if (verify) {
+        FunctionDescriptor setVerify = FunctionDescriptor.ofVoid(ADDRESS, JAVA_INT, ADDRESS);
+        Linker.nativeLinker()
+            .downcallHandle(libssl.find("SSL_set_verify").orElseThrow(), setVerify)
+            .invoke(session, 1, MemorySegment.NULL);
+      }
       int done = (int) function(libssl, "SSL_connect", JAVA_INT, ADDRESS).invoke(session);
       if (connected != 0 || set != 1 || named != 1 || done != 1) {
         throw new java.io.IOException("no connection: " + connected + set + named + done);

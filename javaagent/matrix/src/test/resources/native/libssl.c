@@ -9,6 +9,7 @@
 static void *library;
 static void *(*method)(void), *(*new_context)(void *), *(*new_session)(void *);
 static int (*set_fd)(void *, int), (*handshake)(void *);
+static void (*set_verify)(void *, int, void *);
 static long (*control)(void *, int, long, void *);
 static int (*write_old)(void *, const void *, int), (*read_old)(void *, void *, int);
 static int (*write_new)(void *, const void *, size_t, size_t *);
@@ -26,6 +27,7 @@ JNIEXPORT void JNICALL Java_dev_underspan_matrix_JniLibssl_load(JNIEnv *env, jcl
 	new_session = dlsym(library, "SSL_new");
 	set_fd = dlsym(library, "SSL_set_fd");
 	handshake = dlsym(library, "SSL_connect");
+	set_verify = dlsym(library, "SSL_set_verify");
 	control = dlsym(library, "SSL_ctrl");
 	write_old = dlsym(library, "SSL_write");
 	read_old = dlsym(library, "SSL_read");
@@ -34,8 +36,10 @@ JNIEXPORT void JNICALL Java_dev_underspan_matrix_JniLibssl_load(JNIEnv *env, jcl
 }
 
 JNIEXPORT jlong JNICALL Java_dev_underspan_matrix_JniLibssl_connect(JNIEnv *env, jclass type,
-								    jint port)
+								    jint port, jstring name,
+								    jboolean verify)
 {
+	const char *text = (*env)->GetStringUTFChars(env, name, NULL);
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	void *session = new_session(new_context(method()));
@@ -44,7 +48,10 @@ JNIEXPORT jlong JNICALL Java_dev_underspan_matrix_JniLibssl_connect(JNIEnv *env,
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		return 0;
 	set_fd(session, fd);
-	control(session, 55 /* SSL_CTRL_SET_TLSEXT_HOSTNAME */, 0, "localhost");
+	control(session, 55 /* SSL_CTRL_SET_TLSEXT_HOSTNAME */, 0, (void *)text);
+	(*env)->ReleaseStringUTFChars(env, name, text);
+	if (verify)
+		set_verify(session, 1 /* SSL_VERIFY_PEER */, NULL);
 	return handshake(session) == 1 ? (jlong)session : 0;
 }
 

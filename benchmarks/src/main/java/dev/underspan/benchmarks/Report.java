@@ -40,6 +40,13 @@ public final class Report {
 
   private final Map<String, Double> bytes = new TreeMap<>();
 
+  /** Those that are of interest with the agent and without. */
+  private static final List<String> WITH_AGENT =
+      List.of(
+          TlsEngineBenchmark.class.getName(),
+          EventLoopBenchmark.class.getName(),
+          SocketReadBenchmark.class.getName());
+
   private Report() {}
 
   /** See the class. */
@@ -47,7 +54,10 @@ public final class Report {
     Report report = new Report();
     for (int round = 1; round <= ROUNDS; round++) {
       System.err.println("round " + round + " of " + ROUNDS + " ...");
-      report.run("", options().exclude(VirtualThreadBenchmark.class.getName()));
+      ChainedOptionsBuilder inOurs = options();
+      WITH_AGENT.forEach(inOurs::exclude);
+      report.run("", inOurs.exclude(VirtualThreadBenchmark.class.getName()));
+      report.advice(args[0]);
       if (args.length > 1) {
         report.virtual(args[0], args[1]);
       }
@@ -71,6 +81,25 @@ public final class Report {
         .jvmArgsAppend("--add-opens=java.base/java.lang=ALL-UNNAMED")
         .shouldFailOnError(true)
         .verbosity(VerboseMode.SILENT);
+  }
+
+  private void advice(String agent) throws RunnerException {
+    ChainedOptionsBuilder without = options();
+    ChainedOptionsBuilder with = options();
+    for (String name : WITH_AGENT) {
+      without.include(name);
+      with.include(name);
+    }
+    run("without agent", without);
+    run("with agent", with.jvmArgsAppend("-javaagent:" + agent, "-Dotel.traces.exporter=none"));
+    run(
+        "without socket-server",
+        options()
+            .include(SocketReadBenchmark.class.getName())
+            .jvmArgsAppend(
+                "-javaagent:" + agent,
+                "-Dotel.traces.exporter=none",
+                "-Dunderspan.instrumentation.socket-server.enabled=false"));
   }
 
   private void virtual(String agent, String java) throws RunnerException {
@@ -192,6 +221,14 @@ public final class Report {
       System.out.println("hand-over of virtual threads: not measured, no JDK 21 or newer found");
     }
 
+    advised("TLS, 100 bytes there and back", "TlsEngineBenchmark.thereAndBack size=100");
+    advised("TLS, 8000 bytes there and back", "TlsEngineBenchmark.thereAndBack size=8000");
+    advised("task of an event loop, no span", "EventLoopBenchmark.handOver request=false");
+    advised("task of an event loop, in a request", "EventLoopBenchmark.handOver request=true");
+    advised("read of 64 bytes", "SocketReadBenchmark.read");
+    String look = "SocketReadBenchmark.read with agent";
+    more(look, "SocketReadBenchmark.read without socket-server", "no look at reads");
+
     line("HTTP exchange, two records to a call", "WireBenchmark.http");
     target("guide", 5000, NO_LIMIT, value("WireBenchmark.http"), "");
     line("PostgreSQL extended query, likewise", "WireBenchmark.postgresql");
@@ -227,6 +264,12 @@ public final class Report {
         quantile(key, 1),
         quantile(key, 3),
         value(key).bytes);
+  }
+
+  private void advised(String what, String key) {
+    line(what + ", no agent", key + " without agent");
+    line("  with agent", key + " with agent");
+    more(key + " with agent", key + " without agent", "no agent");
   }
 
   private void more(String key, String baseline, String name) {

@@ -1,15 +1,9 @@
 package dev.underspan.benchmarks;
 
-import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.Socket;
-import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -34,15 +28,13 @@ import org.openjdk.jmh.annotations.TearDown;
 @State(Scope.Benchmark)
 public class VirtualThreadBenchmark {
   private static final int HANDOVERS = 50_000;
-  private static final byte[] REQUEST =
-      "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
 
   /** Whether the threads are started in a request, so that with the agent they have a span. */
   @Param({"true", "false"})
   public boolean request;
 
   private MethodHandle startVirtual;
-  private HttpServer server;
+  private InRequest inRequest;
 
   /** The server; with the agent, waits until that is ready. */
   @Setup
@@ -53,42 +45,13 @@ public class VirtualThreadBenchmark {
                 Thread.class,
                 "startVirtualThread",
                 MethodType.methodType(Thread.class, Runnable.class));
-    server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
-    server.createContext("/", this::handle);
-    server.start();
-    awaitAgent();
+    inRequest = new InRequest(this::playBall);
   }
 
   /** The server. */
   @TearDown
   public void stop() {
-    server.stop(0);
-  }
-
-  private static void awaitAgent() throws Throwable {
-    Class<?> agent;
-    try {
-      agent = Class.forName("java.lang.Underspan");
-    } catch (ClassNotFoundException e) {
-      return; // there is none
-    }
-    MethodHandle wanted =
-        MethodHandles.publicLookup()
-            .findStatic(agent, "serverWanted", MethodType.methodType(boolean.class));
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-    while (!(boolean) wanted.invoke()) {
-      if (System.nanoTime() > deadline) {
-        throw new IllegalStateException("the agent is not ready");
-      }
-      Thread.sleep(20);
-    }
-    Thread.sleep(1000); // classes that were loaded before are still being changed
-  }
-
-  private void handle(HttpExchange exchange) throws IOException {
-    playBall();
-    exchange.sendResponseHeaders(204, -1);
-    exchange.close();
+    inRequest.close();
   }
 
   private static final class Player implements Runnable {
@@ -143,10 +106,6 @@ public class VirtualThreadBenchmark {
       playBall();
       return 0;
     }
-    try (Socket socket =
-        new Socket(server.getAddress().getAddress(), server.getAddress().getPort())) {
-      socket.getOutputStream().write(REQUEST);
-      return socket.getInputStream().read();
-    }
+    return inRequest.run();
   }
 }

@@ -29,7 +29,7 @@ public final class SocketEvent {
     return this;
   }
 
-  /** EVENT_SENT, EVENT_RECEIVED, EVENT_CLOSED, EVENT_PLAIN_SENT or EVENT_PLAIN_RECEIVED. */
+  /** One of {@code EVENT_*} of {@link Layout}. */
   public int type() {
     return buffer.getShort(base + Layout.SocketEvent.HEADER + Layout.EventHeader.TYPE);
   }

@@ -49,6 +49,9 @@ final class SidecarProtocol {
           "on_tls_read_ex",
           "on_tls_write_ex",
           "on_tls_return",
+          "on_tls_shake",
+          "on_tls_error",
+          "on_tls_error_old",
           "on_tls_free");
 
   private static final int MAX_TEXT = 800;

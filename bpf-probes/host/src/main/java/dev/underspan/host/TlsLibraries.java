@@ -8,6 +8,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Libraries of TLS that this process has mapped, OpenSSL's and those with the same functions, found
@@ -31,8 +33,16 @@ public final class TlsLibraries implements AutoCloseable {
           "on_tls_read_ex",
           WRITE + "_ex",
           "on_tls_write_ex",
+          "SSL_connect",
+          "on_tls_shake",
+          "SSL_do_handshake",
+          "on_tls_shake",
           FREE,
           "on_tls_free");
+
+  /** Where OpenSSL notes why it fails, of this version or that; in a library of its own. */
+  private static final Map<String, String> ERRORS =
+      Map.of("ERR_vset_error", "on_tls_error", "ERR_put_error", "on_tls_error_old");
 
   private ProbeHost host;
 
@@ -41,7 +51,7 @@ public final class TlsLibraries implements AutoCloseable {
 
   private int linker = -1;
 
-  private record Library(String name, List<Integer> probes) {}
+  private record Library(String name, List<Integer> probes, AtomicBoolean told) {}
 
   TlsLibraries(ProbeHost host) {
     this.host = host;
@@ -74,9 +84,11 @@ public final class TlsLibraries implements AutoCloseable {
               entry -> {
                 boolean gone = !here.contains(entry.getKey());
                 Library library = entry.getValue();
-                if (gone && !library.probes.isEmpty()) {
+                if (gone) {
                   close(library);
-                  news.add("gone: " + library.name);
+                  if (library.told.get()) {
+                    news.add("gone: " + library.name);
+                  }
                 }
                 return gone;
               });
@@ -87,24 +99,25 @@ public final class TlsLibraries implements AutoCloseable {
   }
 
   private Library attach(Mapping mapping, List<String> news) {
-    Library library = new Library(mapping.name(), new ArrayList<>());
+    Library library = new Library(mapping.name(), new ArrayList<>(), new AtomicBoolean());
     try {
       Path path = mapping.openable();
-      Map<String, Long> functions = ElfFile.read(path).functions(PROGRAMS.keySet());
+      ElfFile file = ElfFile.read(path);
+      for (Map.Entry<String, Long> function : file.functions(ERRORS.keySet()).entrySet()) {
+        probe(library, ERRORS.get(function.getKey()), path, function.getValue(), false);
+      }
+      Map<String, Long> functions = file.functions(PROGRAMS.keySet());
       if (!functions.containsKey(READ) || !functions.containsKey(WRITE)) {
         return library;
       }
       for (Map.Entry<String, Long> function : functions.entrySet()) {
         if (!function.getKey().equals(FREE)) {
           // Before its beginning: of a call without an end everything would seem to be part.
-          library.probes.add(
-              0, host.attachUprobe("on_tls_return", path, function.getValue(), true));
+          probe(library, "on_tls_return", path, function.getValue(), true);
         }
-        String program = PROGRAMS.get(function.getKey());
-        if (program != null) {
-          library.probes.add(0, host.attachUprobe(program, path, function.getValue(), false));
-        }
+        probe(library, PROGRAMS.get(function.getKey()), path, function.getValue(), false);
       }
+      library.told.set(true);
       news.add(library.name);
     } catch (ProbeException e) {
       close(library);
@@ -114,6 +127,14 @@ public final class TlsLibraries implements AutoCloseable {
       close(library);
     }
     return library;
+  }
+
+  private void probe(
+      Library library, @Nullable String program, Path path, long place, boolean atReturn)
+      throws ProbeException {
+    if (program != null) {
+      library.probes.add(0, host.attachUprobe(program, path, place, atReturn));
+    }
   }
 
   private void close(Library library) {

@@ -33,6 +33,8 @@ import org.junit.jupiter.api.io.TempDir;
 @SuppressWarnings("ArrayRecordComponent") // never compared
 class NativeTlsTest {
   private static final int RTLD_NOW = 2;
+  private static final int SSL_VERIFY_PEER = 1;
+  private static final int SSL_R_CERTIFICATE_VERIFY_FAILED = 134;
   private static final byte[] HTTP2 =
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
 
@@ -57,6 +59,8 @@ class NativeTlsTest {
     int SSL_set_fd(Pointer ssl, int fd);
 
     int SSL_connect(Pointer ssl);
+
+    void SSL_set_verify(Pointer ssl, int mode, Pointer callback);
 
     void SSL_set_connect_state(Pointer ssl);
 
@@ -209,7 +213,8 @@ class NativeTlsTest {
             event -> {
               boolean plain =
                   event.type() == Layout.EVENT_PLAIN_SENT
-                      || event.type() == Layout.EVENT_PLAIN_RECEIVED;
+                      || event.type() == Layout.EVENT_PLAIN_RECEIVED
+                      || event.type() == Layout.EVENT_TLS_FAILED;
               if (event.role() == Layout.ROLE_CLIENT && (plain || event.remotePort() == port)) {
                 byte[] payload = new byte[event.captured()];
                 event.payload(payload);
@@ -342,6 +347,48 @@ class NativeTlsTest {
     assertThat(types)
         .doesNotContain(Layout.EVENT_PLAIN_SENT)
         .doesNotContain(Layout.EVENT_PLAIN_RECEIVED);
+  }
+
+  /** The server's certificate is nobody's that the client knows. */
+  @Test
+  void aHandshakeThatFailsTellsWhy() throws Exception {
+    List<Told> told =
+        session(
+            false,
+            session -> {
+              ssl.SSL_set_verify(session, SSL_VERIFY_PEER, null);
+              assertThat(ssl.SSL_connect(session)).isNegative();
+              assertThat(ssl.SSL_connect(session)).isNegative(); // it is over already
+            });
+    assertFailed(told);
+    told =
+        session(
+            false,
+            session -> {
+              ssl.SSL_set_verify(session, SSL_VERIFY_PEER, null);
+              assertThat(ssl.SSL_write(session, memory(new byte[10]), 10)).isNegative();
+            });
+    assertFailed(told);
+  }
+
+  private static void assertFailed(List<Told> told) {
+    assertThat(told.stream().map(Told::cookie).distinct()).hasSize(1);
+    assertThat(plain(told, Layout.EVENT_TLS_FAILED))
+        .singleElement()
+        .satisfies(
+            one -> {
+              assertThat(one.total).isEqualTo(SSL_R_CERTIFICATE_VERIFY_FAILED);
+              assertThat(one.payload).isEmpty();
+            });
+    assertThat(plain(told, Layout.EVENT_PLAIN_SENT)).isEmpty();
+    // Behind what was sent last: the alert.
+    int sent =
+        told.lastIndexOf(
+            told.stream()
+                .filter(o -> o.type == Layout.EVENT_SENT)
+                .reduce((a, b) -> b)
+                .orElseThrow());
+    assertThat(told.indexOf(plain(told, Layout.EVENT_TLS_FAILED).get(0))).isGreaterThan(sent);
   }
 
   @Test

@@ -10,15 +10,15 @@ public final class JniLibssl implements NativeTlsApp.Client {
 
   private static native void load();
 
-  private static native long connect(int port);
+  private static native long connect(int port, String name, boolean verify);
 
   private static native int send(long session, byte[] bytes, boolean newer);
 
   private static native int receive(long session, byte[] into, boolean newer);
 
   @Override
-  public long open(int port) {
-    return connect(port);
+  public long open(int port, String name, boolean verify) {
+    return connect(port, name, verify);
   }
 
   @Override

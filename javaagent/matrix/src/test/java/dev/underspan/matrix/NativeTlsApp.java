@@ -2,6 +2,7 @@ package dev.underspan.matrix;
 
 import com.sun.net.httpserver.HttpServer;
 import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsParameters;
 import com.sun.net.httpserver.HttpsServer;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -10,12 +11,15 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.net.ssl.SNIHostName;
+import javax.net.ssl.SSLParameters;
 
 /**
  * Calls out over OpenSSL's own library. Arguments: a key store, its password, the class that
@@ -25,8 +29,14 @@ import java.util.concurrent.atomic.AtomicInteger;
 public final class NativeTlsApp {
   /** A client of libssl. */
   public interface Client {
-    /** A connection to a port of the loopback, after its handshake. */
-    long open(int port) throws Exception;
+    /**
+     * A connection to a port of the loopback, after its handshake.
+     *
+     * @param name of the server, as it is told
+     * @param verify whether to look at its certificate, of which no issuer is known
+     * @return 0 if there is none
+     */
+    long open(int port, String name, boolean verify) throws Exception;
 
     /** Writes all; true for the newer form. */
     int write(long session, byte[] bytes, boolean newer) throws Exception;
@@ -52,7 +62,14 @@ public final class NativeTlsApp {
     HttpsServer server =
         HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 300);
     server.setHttpsConfigurator(
-        new HttpsConfigurator(TlsApp.context(Path.of(args[0]), args[1].toCharArray())));
+        new HttpsConfigurator(TlsApp.context(Path.of(args[0]), args[1].toCharArray())) {
+          @Override
+          public void configure(HttpsParameters parameters) {
+            SSLParameters tls = getSSLContext().getDefaultSSLParameters();
+            tls.setSNIMatchers(List.of(SNIHostName.createSNIMatcher("localhost")));
+            parameters.setSSLParameters(tls);
+          }
+        });
     server.createContext(
         "/inner/",
         exchange -> {
@@ -108,6 +125,15 @@ public final class NativeTlsApp {
     String[] path = uri.getPath().split("/");
     return switch (path[1]) {
       case "native" -> call(path[2], path.length > 3 ? Integer.parseInt(path[3]) : 0);
+      case "failing" -> {
+        boolean verify = path[2].equals("verify");
+        try {
+          long session = client().open(secured, verify ? "localhost" : "elsewhere", verify);
+          yield session == 0 ? "refused" : "connected";
+        } catch (IOException e) {
+          yield "refused";
+        }
+      }
       case "burst" -> {
         held.incrementAndGet();
         gate.acquire();
@@ -126,7 +152,7 @@ public final class NativeTlsApp {
     Client by = client();
     Long session = idle.poll();
     if (session == null) {
-      session = by.open(secured);
+      session = by.open(secured, "localhost", false);
     }
     boolean newer = Integer.parseInt(number) % 2 == 1;
     String head =

@@ -171,6 +171,55 @@ class NativeTlsIT {
     }
   }
 
+  /**
+   * By what the client makes of the server's certificate, and by what the server makes of its own
+   * name: on newer JDKs it sends an alert, on older ones it just goes away.
+   */
+  @ParameterizedTest
+  @MethodSource("ways")
+  void aHandshakeThatFailsIsASpan(Path home, String way) throws Exception {
+    boolean older = Jdks.homes().findFirst().filter(home::equals).isPresent();
+    String refused = older ? "unexpected_eof_while_reading" : "alert_unrecognized_name";
+    TraceStore spans = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
+        AppUnderAgent app = app(home, way, receiver, "now")) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      awaitLibrary(app);
+      for (int i = 0; i < 3; i++) {
+        assertThat(app.get("/failing/verify")).isEqualTo("refused");
+        assertThat(app.get("/failing/name")).isEqualTo("refused");
+        assertThat(app.get("/native/" + i)).startsWith("200 ");
+      }
+      spans.settle(Duration.ofMillis(700), Duration.ofSeconds(20));
+      Map<String, String> handlers = new HashMap<>();
+      for (Span span : spans.spans()) {
+        if (span.kind() == Span.Kind.SERVER) {
+          handlers.put(span.spanId(), String.valueOf(span.attributes().get("url.path")));
+        }
+      }
+      assertThat(spans.spans())
+          .filteredOn(span -> span.name().equals("TLS handshake"))
+          .hasSize(6)
+          .allSatisfy(
+              span -> {
+                boolean verify = "/failing/verify".equals(handlers.get(span.parentId()));
+                assertThat(handlers).containsKey(span.parentId());
+                assertThat(span.kind()).isEqualTo(Span.Kind.CLIENT);
+                assertThat(span.attributes())
+                    .containsEntry("error.type", verify ? "certificate_verify_failed" : refused)
+                    .containsEntry("server.address", verify ? "localhost" : "elsewhere")
+                    .containsEntry("underspan.level", "kernel");
+              })
+          .extracting(Span::parentId)
+          .doesNotHaveDuplicates();
+      assertThat(spans.spans())
+          .filteredOn(span -> span.kind() == Span.Kind.CLIENT && span.name().equals("GET"))
+          .hasSize(3);
+      assertThat(app.end()).isZero();
+      assertThat(app.errors()).contains("underspan.instrumentation.failures=0");
+    }
+  }
+
   /** The library comes when the application has long been running. */
   @Test
   void aLibraryThatComesLater() throws Exception {

@@ -79,6 +79,11 @@ final class Configuration {
     return flag("underspan.debug", false);
   }
 
+  /** Whether spans are to tell whose certificate a client has shown. */
+  boolean clientSubject() {
+    return flag("underspan.tls.client.subject", false);
+  }
+
   boolean instrumentation(String name) {
     return flag("underspan.instrumentation." + name + ".enabled", true);
   }

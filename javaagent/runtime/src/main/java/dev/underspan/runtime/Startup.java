@@ -14,6 +14,7 @@ import dev.underspan.bridge.span.InjectedSpans;
 import dev.underspan.bridge.span.ProducerSpans;
 import dev.underspan.bridge.span.ServerSpans;
 import dev.underspan.bridge.span.SocketServers;
+import dev.underspan.bridge.tls.ClientCertificates;
 import dev.underspan.bridge.tls.TlsTap;
 import dev.underspan.bridge.wire.WireCounters;
 import dev.underspan.host.ProbeException;
@@ -151,7 +152,13 @@ final class Startup implements KernelLink.User {
         configuration.instrumentation("socket-server")
             ? new SocketServers(serverSpans, activities, counters, Underspan::tellEveryRead)
             : null;
-    TlsTap tap = configuration.instrumentation("tls") ? new TlsTap(counters, servers) : null;
+    TlsTap tap =
+        configuration.instrumentation("tls")
+            ? new TlsTap(
+                counters,
+                new ClientCertificates(configuration.clientSubject(), counters),
+                servers)
+            : null;
     SocketEvents events =
         new SocketEvents(
             new ClientSpans(tracer, telemetry.ids(), injected, clock, kernel.level()),
@@ -163,7 +170,7 @@ final class Startup implements KernelLink.User {
       runtime.serve(servers, tap);
       report.addServers(servers);
     }
-    foreign.connect(kernel);
+    foreign.connect(kernel, events.serverTls());
     serverSpans.connect(events.serverTls());
     runtime.wireIsRead(true, tap != null);
     if (tap != null) {

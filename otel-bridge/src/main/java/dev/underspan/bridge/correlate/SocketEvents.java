@@ -7,6 +7,7 @@ import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.span.ClientSpans;
 import dev.underspan.bridge.span.SocketServers;
 import dev.underspan.bridge.tls.NativeTls;
+import dev.underspan.bridge.tls.NativeTlsFailure;
 import dev.underspan.bridge.tls.ServerTls;
 import dev.underspan.bridge.tls.TlsConnection;
 import dev.underspan.bridge.tls.TlsHellos;
@@ -30,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 /** Takes each socket event to its connection's parser. One thread at a time. */
 public final class SocketEvents implements Consumer<SocketEvent> {
   private static final int CONNECTIONS = 16_384;
+  private static final int CLOSED = 64;
 
   private final Consumer<ClientCall> sink;
   private final WireCounters counters;
@@ -52,10 +54,21 @@ public final class SocketEvents implements Consumer<SocketEvent> {
         }
       };
 
+  /** The last that are over: a send that the peer answers by a reset is told after the end. */
+  private final Map<Long, Watched> closed =
+      new LinkedHashMap<>() {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Long, Watched> eldest) {
+          return size() > CLOSED;
+        }
+      };
+
   private final @Nullable TlsJoin tls;
   private final @Nullable SocketServers servers;
   private final DnsLookups lookups;
-  private final ServerTls serverTls = new ServerTls();
+  private final ServerTls serverTls;
   private final Function<SocketEvent, Chunk> reading = this::fill;
 
   private static final class Watched {
@@ -65,6 +78,9 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     @Nullable TlsHellos hellos;
     @Nullable TlsConnection tls;
     @Nullable NativeTls nativeTls;
+
+    /** The handshake failed in a native library. */
+    boolean failed;
 
     Watched(ConnectionInfo info, WireConnection plain) {
       this.info = info;
@@ -107,6 +123,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       @Nullable TlsTap tap,
       @Nullable SocketServers servers) {
     this.servers = servers;
+    this.serverTls = new ServerTls(tap == null ? null : tap.certificates());
     // What another tracer's span stands for is the call that comes after the lookup.
     this.lookups =
         new DnsLookups(
@@ -161,15 +178,24 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       plaintext(connections.get(cookie), event);
       return;
     }
+    if (event.type() == Layout.EVENT_TLS_FAILED) {
+      Watched open = connections.get(cookie);
+      failed(open == null ? closed.get(cookie) : open, event);
+      return;
+    }
     if (event.type() == Layout.EVENT_CLOSED) {
-      Watched closed = connections.remove(cookie);
-      if (closed != null) {
-        closed.onClose(event.ns());
+      Watched over = connections.remove(cookie);
+      if (over != null) {
+        over.onClose(event.ns());
+        closed.put(cookie, over);
       }
       return;
     }
     Watched connection = connections.get(cookie);
     if (connection == null) {
+      if (closed.containsKey(cookie)) {
+        return;
+      }
       if (event.role() == Layout.ROLE_UNKNOWN && event.type() == Layout.EVENT_RECEIVED) {
         // Open before us: either we answer here, or this answers what was asked before we looked.
         return;
@@ -237,6 +263,18 @@ public final class SocketEvents implements Consumer<SocketEvent> {
       counters.tlsDropped.increment(); // the event that told of the connection was lost
     } else {
       openNative(connection).onPlaintext(fill(event));
+    }
+  }
+
+  /** A call of a native library has failed: the handshake, if there was no other yet. */
+  private void failed(@Nullable Watched connection, SocketEvent event) {
+    if (connection == null || connection.failed) {
+      return;
+    }
+    NativeTls library = connection.nativeTls;
+    if (library == null || !library.isUsed()) {
+      connection.failed = true;
+      sink.accept(NativeTlsFailure.call(connection.info, connection.hellos, fill(event)));
     }
   }
 

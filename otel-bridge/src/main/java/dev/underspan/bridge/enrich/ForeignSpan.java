@@ -1,6 +1,8 @@
 package dev.underspan.bridge.enrich;
 
 import dev.underspan.bridge.span.NetFacts;
+import dev.underspan.bridge.span.RequestInfo;
+import dev.underspan.bridge.span.ServerSpans;
 import dev.underspan.bridge.weak.WeakIdentityMap;
 import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.common.AttributeKey;
@@ -35,6 +37,12 @@ final class ForeignSpan implements Span {
 
   /** Its own thread's. */
   private boolean arrived;
+
+  /** Of a server span: how its request came; null where it is not known. */
+  volatile ServerSpans.@Nullable Arrival arrival;
+
+  /** Of a server span: its request, as its handler sees it. */
+  volatile @Nullable RequestInfo request;
 
   /** Its ids, of a span that stands for a call. */
   volatile @Nullable TraceHead head;
@@ -91,6 +99,12 @@ final class ForeignSpan implements Span {
     return target == null ? 0 : api.number(target, key);
   }
 
+  /** The same of one that is a text; null if there is none. */
+  @Nullable String text(String key) {
+    Object target = span.get();
+    return target == null ? null : api.text(target, key);
+  }
+
   @Override
   @SuppressWarnings("unchecked") // a key of another type has another kind of value
   public <T> Span setAttribute(AttributeKey<T> key, @Nullable T value) {
@@ -98,6 +112,8 @@ final class ForeignSpan implements Span {
     if (target != null && value != null) {
       if (value instanceof Long number) {
         api.set(target, key.getKey(), number);
+      } else if (value instanceof Boolean flag) {
+        api.set(target, key.getKey(), flag);
       } else {
         api.set(target, key.getKey(), value.toString());
       }

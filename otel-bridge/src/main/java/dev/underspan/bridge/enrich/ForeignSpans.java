@@ -10,6 +10,7 @@ import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.span.Keys;
 import dev.underspan.bridge.span.RequestInfo;
 import dev.underspan.bridge.span.ServerSpans;
+import dev.underspan.bridge.tls.ServerTls;
 import dev.underspan.bridge.weak.WeakIdentityMap;
 import io.opentelemetry.api.trace.SpanContext;
 import java.util.concurrent.ConcurrentHashMap;
@@ -37,6 +38,7 @@ public final class ForeignSpans {
   private final LongAdder enriched = new LongAdder();
   private final LongAdder factsMissed = new LongAdder();
   private volatile @Nullable EventPump pump;
+  private volatile @Nullable ForeignTls tls;
   private volatile boolean active;
   private volatile boolean byAgent;
 
@@ -49,8 +51,9 @@ public final class ForeignSpans {
     this.owners = owners;
   }
 
-  /** Events can be read on demand from now on. */
-  public void connect(EventPump newPump) {
+  /** Events can be read on demand from now on, and tell of connections' TLS. */
+  public void connect(EventPump newPump, ServerTls connections) {
+    tls = new ForeignTls(connections, newPump);
     pump = newPump;
   }
 
@@ -102,6 +105,7 @@ public final class ForeignSpans {
     if (foreign.calls != null) {
       owners.started(foreign, activity.head());
     } else if (kind == ForeignSpan.SERVER) {
+      foreign.beginNs = System.nanoTime();
       arrive(foreign);
     }
   }
@@ -132,6 +136,10 @@ public final class ForeignSpans {
     }
     if (foreign.kind == ForeignSpan.SERVER) {
       state.takenBlocked = activities.blockedSoFar(state);
+      ForeignTls connections = tls;
+      if (connections != null && !connections.describe(foreign)) {
+        factsMissed.increment();
+      }
     }
     SpanTime time = activity.time();
     Budget budget = time.budget();
@@ -214,7 +222,13 @@ public final class ForeignSpans {
 
   /** A handler that we know was entered; until it is left, {@link #leave} undoes it. */
   public final class Entry {
-    private Entry() {}
+    private final RequestInfo request;
+    private final ServerSpans.@Nullable Arrival arrival;
+
+    private Entry(RequestInfo request, ServerSpans.@Nullable Arrival arrival) {
+      this.request = request;
+      this.arrival = arrival;
+    }
 
     /** The thread leaves it. */
     public void leave() {
@@ -225,35 +239,45 @@ public final class ForeignSpans {
   /** A handler is entered on the calling thread; its server span has begun already, or will. */
   public Entry enter(RequestInfo request) {
     ServerSpans.Arrival arrival = serverSpans.arrival(request);
+    Entry entry = new Entry(request, arrival);
     ThreadState state = activities.thread();
-    state.arrival = arrival;
+    state.arrival = entry;
     Activity current = state.activity();
-    if (arrival != null
-        && current != null
+    if (current != null
         && current.span() instanceof ForeignSpan span
         && span.kind == ForeignSpan.SERVER
-        && span.arrived()) {
+        && span.request == null) {
       state.arrival = null;
+      span.request = request;
+      arrive(span, arrival);
+    }
+    return entry;
+  }
+
+  private static void arrive(ForeignSpan span, ServerSpans.@Nullable Arrival arrival) {
+    if (arrival != null && span.arrived()) {
+      span.arrival = arrival;
       arrival.writeTo(span);
     }
-    return new Entry();
   }
 
   /** A server span begins. */
   private void arrive(ForeignSpan span) {
     ThreadState state = activities.thread();
-    ServerSpans.Arrival arrival = (ServerSpans.Arrival) state.arrival;
+    Entry entry = (Entry) state.arrival;
     state.arrival = null;
-    if (arrival == null) {
+    ServerSpans.Arrival arrival = entry == null ? null : entry.arrival;
+    if (entry != null) {
+      span.request = entry.request;
+    }
+    if (arrival == null && (entry == null || !entry.request.isMultiplexed())) {
       long port = span.number("network.peer.port");
       if (port == 0) {
         port = span.number("client.port");
       }
       arrival = serverSpans.arrival((int) port);
     }
-    if (arrival != null && span.arrived()) {
-      arrival.writeTo(span);
-    }
+    arrive(span, arrival);
   }
 
   // ---- what was done -------------------------------------------------------------------------
@@ -263,7 +287,7 @@ public final class ForeignSpans {
     return enriched.sum();
   }
 
-  /** Client spans that ended before events could be read. */
+  /** Client spans, and server spans of TLS, that ended before events could be read. */
   public long factsMissed() {
     return factsMissed.sum();
   }

@@ -39,10 +39,12 @@ final class SpanApi {
   private final MethodHandle recording;
   private final MethodHandle setLong;
   private final MethodHandle setText;
+  private final MethodHandle setFlag;
   private final Class<?> attributes;
   private final MethodHandle addEvent;
   private final @Nullable MethodHandle getAttribute;
   private final MethodHandle longKey;
+  private final MethodHandle textKey;
 
   private SpanApi(Class<?> type) throws ReflectiveOperationException {
     Class<?> span = named(type, SPAN);
@@ -71,6 +73,11 @@ final class SpanApi {
             .findVirtual(
                 span, "setAttribute", MethodType.methodType(span, String.class, String.class))
             .asType(MethodType.methodType(void.class, Object.class, String.class, String.class));
+    setFlag =
+        lookup
+            .findVirtual(
+                span, "setAttribute", MethodType.methodType(span, String.class, boolean.class))
+            .asType(MethodType.methodType(void.class, Object.class, String.class, boolean.class));
     String api = span.getName().substring(0, span.getName().length() - "trace.Span".length());
     attributes = Class.forName(api + "common.Attributes", false, span.getClassLoader());
     addEvent =
@@ -88,10 +95,8 @@ final class SpanApi {
                     long.class,
                     TimeUnit.class));
     Class<?> key = Class.forName(api + "common.AttributeKey", false, span.getClassLoader());
-    longKey =
-        lookup
-            .findStatic(key, "longKey", MethodType.methodType(key, String.class))
-            .asType(MethodType.methodType(Object.class, String.class));
+    longKey = key(lookup, key, "longKey");
+    textKey = key(lookup, key, "stringKey");
     Class<?> readable = named(type, READABLE);
     getAttribute =
         readable == null
@@ -128,6 +133,13 @@ final class SpanApi {
     MethodHandle handle = lookup.findVirtual(owner, name, MethodType.methodType(result));
     Class<?> erased = result.isPrimitive() || result == String.class ? result : Object.class;
     return handle.asType(MethodType.methodType(erased, Object.class));
+  }
+
+  private static MethodHandle key(Lookup lookup, Class<?> key, String factory)
+      throws ReflectiveOperationException {
+    return lookup
+        .findStatic(key, factory, MethodType.methodType(key, String.class))
+        .asType(MethodType.methodType(Object.class, String.class));
   }
 
   static SpanApi of(Object span) {
@@ -172,6 +184,14 @@ final class SpanApi {
     }
   }
 
+  void set(Object span, String key, boolean value) {
+    try {
+      setFlag.invokeExact(span, key, value);
+    } catch (Throwable t) {
+      throw ContextApi.rethrow(t);
+    }
+  }
+
   /** Adds an event whose attributes are texts and whole numbers. */
   void addEvent(
       Object span, String name, io.opentelemetry.api.common.Attributes values, long epochNanos) {
@@ -202,13 +222,22 @@ final class SpanApi {
 
   /** An attribute that the span has so far, 0 if it has none or cannot be read. */
   long number(Object span, String key) {
+    return attribute(span, longKey, key) instanceof Long number ? number : 0;
+  }
+
+  /** The same of a text, null if there is none. */
+  @Nullable String text(Object span, String key) {
+    return attribute(span, textKey, key) instanceof String text ? text : null;
+  }
+
+  private @Nullable Object attribute(Object span, MethodHandle type, String key) {
     MethodHandle get = getAttribute;
     if (get == null) {
-      return 0;
+      return null;
     }
     try {
-      Object attributeKey = (Object) longKey.invokeExact(key);
-      return (Object) get.invokeExact(span, attributeKey) instanceof Long number ? number : 0;
+      Object attributeKey = (Object) type.invokeExact(key);
+      return (Object) get.invokeExact(span, attributeKey);
     } catch (Throwable t) {
       throw ContextApi.rethrow(t);
     }

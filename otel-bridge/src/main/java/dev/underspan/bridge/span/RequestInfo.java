@@ -38,7 +38,9 @@ public record RequestInfo(
    * Whether frames of many requests share a connection: what arrived there last need not be this
    * one's.
    */
-  boolean isMultiplexed() {
-    return isGrpc() || (protocolVersion != null && protocolVersion.startsWith("HTTP/2"));
+  public boolean isMultiplexed() {
+    return isGrpc()
+        || (protocolVersion != null
+            && (protocolVersion.startsWith("HTTP/2") || protocolVersion.equals("2")));
   }
 }

@@ -91,13 +91,16 @@ public final class ServerSpans {
         && (request.isGrpc() || "https".equalsIgnoreCase(request.scheme()));
   }
 
-  private static void describeTls(Span span, RequestInfo request, @Nullable TlsFacts facts) {
-    if (facts != null) {
-      TlsAttributes.describe(span, facts);
-      if (request.isGrpc() || isHttp2(request.protocolVersion())) {
-        // Since TLS 1.3 the choice is hidden, but HTTP/2 has no other way (RFC 9113, 3.2).
-        span.setAttribute(TlsAttributes.NEXT_PROTOCOL, "h2");
-      }
+  /**
+   * Puts what is known of a request's connection on its server span.
+   *
+   * @param http2 whether it came by HTTP/2
+   */
+  public static void describeTls(Span span, TlsFacts facts, boolean http2) {
+    TlsAttributes.describe(span, facts);
+    if (http2) {
+      // Since TLS 1.3 the choice is hidden, but HTTP/2 has no other way (RFC 9113, 3.2).
+      span.setAttribute(TlsAttributes.NEXT_PROTOCOL, "h2");
     }
   }
 
@@ -112,10 +115,14 @@ public final class ServerSpans {
     final Activity activity;
     private final @Nullable Arrival arrival;
 
-    private Served(RequestInfo request, Activity activity, @Nullable Arrival arrival) {
+    private final long beginNs;
+
+    private Served(
+        RequestInfo request, Activity activity, @Nullable Arrival arrival, long beginNs) {
       this.request = request;
       this.activity = activity;
       this.arrival = arrival;
+      this.beginNs = beginNs;
     }
 
     /** Its activity has ended at that moment; so does the span. */
@@ -139,10 +146,11 @@ public final class ServerSpans {
         return;
       }
       connections.tell(
-          request.localPort(),
-          request.clientPort(),
+          new ServerTls.Connection(request.localPort(), request.clientPort(), beginNs),
           facts -> {
-            describeTls(span, request, facts);
+            if (facts != null) {
+              describeTls(span, facts, request.isMultiplexed());
+            }
             span.end(end, TimeUnit.NANOSECONDS);
           });
     }
@@ -269,11 +277,13 @@ public final class ServerSpans {
     }
     Activity activity = new Activity(parent.with(span), anchor);
     activity.time().begin(begin);
-    return new Served(request, activity, socket == null ? null : new Arrival(socket));
+    return new Served(request, activity, socket == null ? null : new Arrival(socket), begin);
   }
 
   /** How a request came to its handler, by the kernel. */
   public final class Arrival {
+    private final int localPort;
+    private final int clientPort;
     private final long queueReceive;
     private final long queueAccept;
     private final long rttNs;
@@ -281,6 +291,8 @@ public final class ServerSpans {
 
     // Copied: the thread reuses the object for its next request.
     private Arrival(ServerRequest socket) {
+      localPort = socket.localPort;
+      clientPort = socket.remotePort;
       long accepted =
           socket.number == 1 && socket.establishedNs > 0
               ? acceptTimes.take(socket.localPort, socket.remotePort, socket.establishedNs)
@@ -289,6 +301,16 @@ public final class ServerSpans {
       queueReceive = socket.arrivalNs == 0 ? 0 : socket.readNs - socket.arrivalNs;
       rttNs = socket.rttMicros * 1000L;
       bytesIn = socket.bytesIn;
+    }
+
+    /** The port that it came to. */
+    public int localPort() {
+      return localPort;
+    }
+
+    /** The port that it came from. */
+    public int clientPort() {
+      return clientPort;
     }
 
     /** Puts it on the request's server span. */
@@ -400,10 +422,6 @@ public final class ServerSpans {
     if (request.localPort() > 0) {
       span.setAttribute(SERVER_PORT, (long) request.localPort());
     }
-  }
-
-  private static boolean isHttp2(@Nullable String protocol) {
-    return "2".equals(version(protocol));
   }
 
   /** HTTP/1.1 is 1.1, and HTTP/2.0 is 2. */

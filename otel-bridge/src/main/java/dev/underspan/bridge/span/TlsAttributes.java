@@ -1,5 +1,6 @@
 package dev.underspan.bridge.span;
 
+import dev.underspan.bridge.wire.ClientCertificate;
 import dev.underspan.bridge.wire.TlsFacts;
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.trace.Span;
@@ -16,6 +17,14 @@ final class TlsAttributes {
   static final AttributeKey<String> NEXT_PROTOCOL = AttributeKey.stringKey("tls.next_protocol");
 
   static final AttributeKey<Boolean> RESUMED = AttributeKey.booleanKey("tls.resumed");
+
+  static final AttributeKey<String> CLIENT_HASH = AttributeKey.stringKey("tls.client.hash.sha256");
+  static final AttributeKey<String> CLIENT_ISSUER = AttributeKey.stringKey("tls.client.issuer");
+  static final AttributeKey<String> CLIENT_SUBJECT = AttributeKey.stringKey("tls.client.subject");
+  static final AttributeKey<String> CLIENT_NOT_BEFORE =
+      AttributeKey.stringKey("tls.client.not_before");
+  static final AttributeKey<String> CLIENT_NOT_AFTER =
+      AttributeKey.stringKey("tls.client.not_after");
 
   private TlsAttributes() {}
 
@@ -34,6 +43,14 @@ final class TlsAttributes {
     Boolean resumed = tls.resumed;
     if (resumed != null) {
       span.setAttribute(RESUMED, resumed);
+    }
+    ClientCertificate certificate = tls.clientCertificate;
+    if (certificate != null) {
+      set(span, CLIENT_HASH, certificate.sha256());
+      set(span, CLIENT_ISSUER, certificate.issuer());
+      set(span, CLIENT_SUBJECT, certificate.subject());
+      set(span, CLIENT_NOT_BEFORE, certificate.notBefore());
+      set(span, CLIENT_NOT_AFTER, certificate.notAfter());
     }
   }
 

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class NativeTls {
   private final WireConnection wire;
+  private boolean used;
 
   /**
    * Begins with the first ciphertext that the library moved for plaintext's sake.
@@ -36,7 +37,13 @@ public final class NativeTls {
 
   /** Plaintext that was sent or received. */
   public void onPlaintext(Chunk chunk) {
+    used = true;
     wire.onChunk(chunk);
+  }
+
+  /** Whether there was any plaintext, so that the handshake was done. */
+  public boolean isUsed() {
+    return used;
   }
 
   /** Events were lost. */

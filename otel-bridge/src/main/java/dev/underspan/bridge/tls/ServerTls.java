@@ -3,6 +3,7 @@ package dev.underspan.bridge.tls;
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.wire.Chunk;
+import dev.underspan.bridge.wire.ClientCertificate;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.TlsFacts;
 import java.util.LinkedHashMap;
@@ -43,16 +44,50 @@ public final class ServerTls {
         }
       };
 
-  private record Entry(int localPort, int clientPort, @Nullable TlsFacts facts) {
+  private static final class Entry {
+    private final int localPort;
+    private final int clientPort;
+    final @Nullable TlsFacts facts;
+    final @Nullable TlsKey hello;
+
+    /** When the connection was closed, CLOCK_MONOTONIC; 0: not yet. */
+    volatile long closedNs;
+
+    Entry(int localPort, int clientPort, @Nullable TlsFacts facts, @Nullable TlsKey hello) {
+      this.localPort = localPort;
+      this.clientPort = clientPort;
+      this.facts = facts;
+      this.hello = hello;
+    }
+
+    /** Of ports, 0 means unknown. */
     boolean is(int local, int client) {
-      return localPort == local && clientPort == client;
+      return (localPort == local || local == 0 || localPort == 0) && clientPort == client;
+    }
+
+    /** Whether it is of the connection between these ports that was open at that time. */
+    boolean is(Connection asked) {
+      return is(asked.localPort, asked.clientPort)
+          && (closedNs == 0 || closedNs - asked.sinceNs >= 0);
     }
   }
 
-  private record Question(int localPort, int clientPort, Consumer<@Nullable TlsFacts> asking) {}
+  /**
+   * A connection that is asked for.
+   *
+   * @param localPort 0 if unknown
+   * @param sinceNs a time at which it was open, CLOCK_MONOTONIC: ports are used again
+   */
+  public record Connection(int localPort, int clientPort, long sinceNs) {}
 
-  /** Nothing is known yet. */
-  public ServerTls() {}
+  private record Question(Connection connection, Consumer<@Nullable TlsFacts> asking) {}
+
+  private final @Nullable ClientCertificates certificates;
+
+  /** Nothing is known yet; of clients only what servers of this process have seen, if anything. */
+  public ServerTls(@Nullable ClientCertificates certificates) {
+    this.certificates = certificates;
+  }
 
   /**
    * An event of a connection that the process accepted, in order.
@@ -65,7 +100,7 @@ public final class ServerTls {
       handshakes.remove(event.cookie());
       Entry entry = places.get(place);
       if (entry != null && entry.is(event.localPort(), event.remotePort())) {
-        places.compareAndSet(place, entry, null);
+        entry.closedNs = event.ns(); // spans of its requests may be still to end
       }
       return;
     }
@@ -85,7 +120,8 @@ public final class ServerTls {
       handshakes.remove(event.cookie());
       TlsFacts facts = hellos.facts();
       if (facts.protocol != null) {
-        places.set(place, new Entry(event.localPort(), event.remotePort(), facts));
+        places.set(
+            place, new Entry(event.localPort(), event.remotePort(), facts, hellos.answerKey()));
       }
     } else {
       handshakes.put(event.cookie(), hellos);
@@ -97,16 +133,46 @@ public final class ServerTls {
    * the events' thread when all events have been read that there are now. A connection's first
    * request may be quicker than whoever reads them.
    */
-  public void tell(int localPort, int clientPort, Consumer<@Nullable TlsFacts> asking) {
-    Entry entry = places.get(clientPort & (PLACES - 1));
-    if (entry != null && entry.is(localPort, clientPort)) {
-      asking.accept(entry.facts);
+  public void tell(Connection connection, Consumer<@Nullable TlsFacts> asking) {
+    if (isKnown(connection)) {
+      asking.accept(facts(connection));
     } else if (asked.get() - answered.get() < MAX_ASKING) {
-      questions.add(new Question(localPort, clientPort, asking));
+      questions.add(new Question(connection, asking));
       asked.incrementAndGet();
     } else {
       asking.accept(null);
     }
+  }
+
+  private @Nullable Entry entry(Connection connection) {
+    Entry entry = places.get(connection.clientPort & (PLACES - 1));
+    return entry != null && entry.is(connection) ? entry : null;
+  }
+
+  /** Whether there is anything to be had from {@link #facts}, or known that there is nothing. */
+  public boolean isKnown(Connection connection) {
+    return entry(connection) != null;
+  }
+
+  /** What is known of a connection by now; null if nothing. */
+  public @Nullable TlsFacts facts(Connection connection) {
+    Entry entry = entry(connection);
+    TlsFacts facts = entry == null ? null : entry.facts;
+    if (entry != null && facts != null && entry.hello != null && certificates != null) {
+      // The server came to know its client after its hello.
+      ClientCertificate shown = certificates.take(entry.hello);
+      if (shown != null) {
+        facts.clientCertificate = shown;
+      }
+    }
+    return facts;
+  }
+
+  /** All events so far were read, and the connection's hellos were not among them. */
+  public void none(Connection connection) {
+    places.set(
+        connection.clientPort & (PLACES - 1),
+        new Entry(connection.localPort, connection.clientPort, null, null));
   }
 
   /** Before events are read; for {@link #answer}. */
@@ -122,14 +188,10 @@ public final class ServerTls {
         return;
       }
       answered.incrementAndGet();
-      int place = question.clientPort & (PLACES - 1);
-      Entry entry = places.get(place);
-      if (entry == null || !entry.is(question.localPort, question.clientPort)) {
-        // Never seen, so not to be asked for again.
-        entry = new Entry(question.localPort, question.clientPort, null);
-        places.set(place, entry);
+      if (!isKnown(question.connection)) {
+        none(question.connection); // not to be asked for again
       }
-      question.asking.accept(entry.facts);
+      question.asking.accept(facts(question.connection));
     }
   }
 }

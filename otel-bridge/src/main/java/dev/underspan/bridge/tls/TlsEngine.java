@@ -9,6 +9,11 @@ public final class TlsEngine {
   /** Engines that are not observed. */
   static final TlsEngine NONE = new TlsEngine();
 
+  final boolean server;
+
+  /** Its client's certificate is to come, until the handshake is done. */
+  volatile boolean asks;
+
   final TlsFacts facts = new TlsFacts();
   final TlsFlow out = new TlsFlow(Direction.SENT, facts);
   final TlsFlow in = new TlsFlow(Direction.RECEIVED, facts);
@@ -21,14 +26,24 @@ public final class TlsEngine {
   /** Of the record about to be unwrapped, since that may overwrite it. */
   @Nullable TlsKey inKey;
 
-  TlsEngine() {}
+  /** A client's. */
+  TlsEngine() {
+    this(false, null);
+  }
 
-  /** Of a server. */
-  TlsEngine(TlsServed served) {
+  /**
+   * A server's.
+   *
+   * @param asks whether it asks its clients for certificates
+   */
+  TlsEngine(boolean asks, @Nullable TlsServed served) {
+    this.server = asks || served != null;
+    this.asks = asks;
     out.served = served;
     in.served = served;
   }
 
+  /** No more plaintext is wanted. */
   void forget() {
     out.dead = true;
     in.dead = true;

@@ -33,6 +33,12 @@ public final class TlsFlow {
   /** If the plaintext is HTTP/2. */
   @Nullable Http2Capture frames;
 
+  /** This is what a server sends, up to its hello. */
+  boolean server;
+
+  /** The server's hello. */
+  @Nullable TlsKey hello;
+
   /** For streams, which cut records as they like. */
   final TlsRecords records = new TlsRecords();
 

@@ -33,6 +33,7 @@ public final class TlsHellos {
   private byte[] offer = NONE;
   private byte[] answer = NONE;
   private byte[] sessionId = NONE;
+  private @Nullable TlsKey answerKey;
   private boolean offerDone;
   private boolean answerDone;
   private long lastNs;
@@ -120,6 +121,11 @@ public final class TlsHellos {
     return answerDone;
   }
 
+  /** The server's hello; null if none was seen. */
+  @Nullable TlsKey answerKey() {
+    return answerKey;
+  }
+
   /** When the last bytes went by that may be of the handshake. */
   long lastNs() {
     return lastNs;
@@ -198,6 +204,7 @@ public final class TlsHellos {
     if (at < 0) {
       return true; // an alert
     }
+    answerKey = TlsKey.of(answer, 0, answer.length);
     int id = answer[at] & 0xff;
     boolean sameId =
         id > 0

@@ -2,6 +2,7 @@ package dev.underspan.bridge.tls;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.bridge.weak.WeakIdentityMap;
+import dev.underspan.bridge.wire.ClientCertificate;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.Http2Capture;
 import dev.underspan.bridge.wire.Peer;
@@ -19,6 +20,7 @@ import javax.net.ssl.SNIServerName;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 import javax.net.ssl.SSLSocket;
 import org.jspecify.annotations.Nullable;
@@ -49,6 +51,7 @@ public final class TlsTap {
   private static final int MAX_READ = 16_384;
 
   private final WireCounters counters;
+  private final ClientCertificates certificates;
   private final @Nullable TlsServers servers;
 
   /** The latest hellos that were read from sockets, each at one of the places of its key. */
@@ -74,14 +77,21 @@ public final class TlsTap {
   }
 
   /** Nothing is known yet. */
-  public TlsTap(WireCounters counters) {
-    this(counters, null);
+  public TlsTap(WireCounters counters, ClientCertificates certificates) {
+    this(counters, certificates, null);
   }
 
   /** The same, and these servers are told of what they read and send. */
-  public TlsTap(WireCounters counters, @Nullable TlsServers servers) {
+  public TlsTap(
+      WireCounters counters, ClientCertificates certificates, @Nullable TlsServers servers) {
     this.counters = counters;
+    this.certificates = certificates;
     this.servers = servers;
+  }
+
+  /** Those that servers of this process have seen. */
+  public ClientCertificates certificates() {
+    return certificates;
   }
 
   /** Whether there has been any TLS at all. */
@@ -99,12 +109,13 @@ public final class TlsTap {
   /** Begins to observe an engine, or not if it is not wanted. */
   public TlsEngine begin(SSLEngine engine, boolean wanted) {
     boolean client = wanted && engine.getUseClientMode();
+    boolean asks = wanted && (engine.getNeedClientAuth() || engine.getWantClientAuth());
     used |= client;
     TlsEngine kept = TlsEngine.NONE;
     if (client) {
       kept = new TlsEngine();
-    } else if (wanted && servers != null) {
-      kept = new TlsEngine(new TlsServed());
+    } else if (wanted && (asks || servers != null)) {
+      kept = new TlsEngine(asks, servers == null ? null : new TlsServed());
     }
     return engines.putIfAbsent(engine, kept);
   }
@@ -112,7 +123,8 @@ public final class TlsTap {
   /** An engine is about to wrap what is in the buffers; false if it need not be told more. */
   public boolean wrapping(TlsEngine engine, ByteBuffer[] sources, int offset, int length) {
     TlsServed served = engine.out.served;
-    if (engine == TlsEngine.NONE || engine.out.dead || (served != null && served.cookie == 0)) {
+    if (engine == TlsEngine.NONE
+        || (!engine.asks && (engine.out.dead || (served != null && served.cookie == 0)))) {
       return false;
     }
     engine.outStarts = starts(engine.outStarts, sources, offset, length);
@@ -128,16 +140,34 @@ public final class TlsTap {
       int length,
       ByteBuffer target,
       SSLEngineResult result) {
-    TlsFlow flow = of.out;
-    TlsServed served = flow.served;
-    if (served != null) {
-      if (result.bytesConsumed() > 0) {
-        TlsMessage message = answer(flow, served);
-        copy(message, sources, offset, length, of.outStarts, result.bytesConsumed());
-        send(message);
-      }
+    if (!of.server) {
+      wrote(of, sources, offset, length, target, result);
+      finished(of, engine, result);
       return;
     }
+    TlsFlow flow = of.out;
+    TlsServed served = flow.served;
+    if (of.asks) {
+      int size = Math.min(result.bytesProduced(), TlsKey.BYTES);
+      target.get(target.position() - result.bytesProduced(), flow.head, 0, size);
+      noteHello(flow, TlsKey.of(flow.head, 0, size), flow.head, 0, size);
+      served(of, engine, result);
+    }
+    if (served != null && served.cookie != 0 && !flow.dead && result.bytesConsumed() > 0) {
+      TlsMessage message = answer(flow, served);
+      copy(message, sources, offset, length, of.outStarts, result.bytesConsumed());
+      send(message);
+    }
+  }
+
+  private void wrote(
+      TlsEngine of,
+      ByteBuffer[] sources,
+      int offset,
+      int length,
+      ByteBuffer target,
+      SSLEngineResult result) {
+    TlsFlow flow = of.out;
     int produced = result.bytesProduced();
     if (produced > 0) {
       long start = flow.position;
@@ -157,26 +187,22 @@ public final class TlsTap {
         tell(flow, start, key);
       }
     }
-    finished(of, engine, result);
   }
 
   /** An engine is about to unwrap what is in the source; false if it need not be told more. */
   public boolean unwrapping(
       TlsEngine engine, @Nullable ByteBuffer source, ByteBuffer[] targets, int offset, int length) {
-    if (engine == TlsEngine.NONE || engine.in.dead) {
+    if (engine == TlsEngine.NONE || (!engine.asks && engine.in.dead)) {
       return false;
     }
     TlsFlow flow = engine.in;
     TlsServed served = flow.served;
-    if (served != null && !isKnown(engine, served, source)) {
-      return false;
+    if (engine.server && (served == null || flow.dead || !isKnown(engine, served, source))) {
+      return engine.asks;
     }
     engine.inStarts = starts(engine.inStarts, targets, offset, length);
     engine.inKey = null;
-    if (served != null) {
-      return true;
-    }
-    if (!flow.bound && source != null) {
+    if (!engine.server && !flow.bound && source != null) {
       int size = Math.min(source.remaining(), TlsKey.BYTES);
       source.get(source.position(), flow.head, 0, size);
       engine.inKey = TlsKey.of(flow.head, 0, size);
@@ -242,10 +268,16 @@ public final class TlsTap {
       int length,
       SSLEngineResult result) {
     TlsFlow flow = of.in;
-    TlsServed served = flow.served;
-    if (served != null) {
+    if (of.server) {
+      if (of.asks) {
+        served(of, engine, result);
+      }
+      TlsServed served = flow.served;
       int produced = result.bytesProduced();
-      if (produced > 0
+      if (served != null
+          && served.peer != null
+          && !flow.dead
+          && produced > 0
           && length <= MAX_BUFFERS
           && between(targets, offset, length, of.inStarts) == produced
           && !request(
@@ -269,7 +301,44 @@ public final class TlsTap {
     finished(of, engine, result);
   }
 
-  private static void finished(TlsEngine of, SSLEngine engine, SSLEngineResult result) {
+  /** A server's handshake is done when it says so, or has plaintext. */
+  private void served(TlsEngine of, SSLEngine engine, SSLEngineResult result) {
+    if (result.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.FINISHED
+        || (result.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.NOT_HANDSHAKING
+            && result.bytesConsumed() > 0
+            && result.bytesProduced() > 0)) {
+      of.asks = false;
+      keepCertificate(of.out, engine.getSession());
+    }
+  }
+
+  /** Of what a server sends, the first that tells it apart from any other is to be its hello. */
+  private static void noteHello(
+      TlsFlow flow, @Nullable TlsKey key, byte[] record, int offset, int length) {
+    if (flow.hello == null
+        && key != null
+        && TlsKey.hello(record, offset, length) == TlsKey.SERVER_HELLO) {
+      flow.hello = key;
+    }
+  }
+
+  private void keepCertificate(TlsFlow flow, SSLSession session) {
+    TlsKey hello = flow.hello;
+    flow.hello = null;
+    if (hello == null) {
+      return;
+    }
+    try {
+      ClientCertificate certificate = certificates.describe(session.getPeerCertificates());
+      if (certificate != null) {
+        certificates.put(hello, certificate);
+      }
+    } catch (SSLPeerUnverifiedException e) {
+      // The client need not have shown one.
+    }
+  }
+
+  private void finished(TlsEngine of, SSLEngine engine, SSLEngineResult result) {
     if (result.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.FINISHED
         && of.facts.protocol == null) {
       describe(
@@ -280,7 +349,7 @@ public final class TlsTap {
     }
   }
 
-  private static void describe(
+  private void describe(
       TlsFacts facts,
       SSLSession session,
       @Nullable SSLParameters parameters,
@@ -290,6 +359,7 @@ public final class TlsTap {
     facts.cipher = session.getCipherSuite();
     facts.nextProtocol = nextProtocol;
     facts.serverName = serverName(parameters);
+    facts.clientCertificate = certificates.describe(session.getLocalCertificates());
     facts.protocol = session.getProtocol();
   }
 
@@ -389,6 +459,9 @@ public final class TlsTap {
     lastUsed.get().out = flow;
     TlsServed served = flow.served;
     if (served != null) {
+      if (flow.server) {
+        hello(flow, TlsKey.of(data, offset, length), data, offset, length);
+      }
       TlsMessage answer = delivered(flow, served.cookie == 0 ? null : answer(flow, served));
       if (answer != null) {
         send(answer);
@@ -399,7 +472,8 @@ public final class TlsTap {
     flow.position = start + length;
     TlsKey key = TlsKey.of(data, offset, length);
     int hello = start == 0 ? TlsKey.hello(data, offset, length) : 0;
-    if (hello == TlsKey.SERVER_HELLO) {
+    if (flow.server || hello == TlsKey.SERVER_HELLO) {
+      hello(flow, key, data, offset, length);
       serve(flow);
       return;
     }
@@ -430,11 +504,18 @@ public final class TlsTap {
     return message;
   }
 
+  /** A hello of a server's without a key asks the client for another one; it is to come then. */
+  private static void hello(
+      TlsFlow flow, @Nullable TlsKey key, byte[] record, int offset, int length) {
+    flow.server = key == null;
+    noteHello(flow, key, record, offset, length);
+  }
+
   /** It is a server's. */
   private void serve(TlsFlow flow) {
     if (servers == null) {
-      flow.dead = true;
-    } else {
+      flow.dead = !flow.server;
+    } else if (flow.served == null) {
       flow.served = new TlsServed();
     }
   }
@@ -507,20 +588,24 @@ public final class TlsTap {
   public void handshaken(SSLSocket socket, @Nullable Throwable error, @Nullable TraceHead head) {
     TlsFlow out = lastUsed.get().out;
     TlsFlow in = lastUsed.get().in;
-    if (out != null && out.served != null) {
-      if (in != null && in.served != null) {
-        out.served = in.served; // both are this socket's
-      }
-    } else if (out != null && error != null) {
+    if (out == null) {
+      return;
+    }
+    if (out.served != null && in != null && in.served != null) {
+      out.served = in.served; // both are this socket's
+    }
+    if (error != null) {
       if (out.isHandshaking()) {
         failed(out, socket.getSSLParameters(), error, head);
       }
-    } else if (out != null && out.facts.protocol == null && socket.getUseClientMode()) {
+    } else if (out.facts.protocol == null && socket.getUseClientMode()) {
       describe(
           out.facts,
           socket.getSession(),
           socket.getSSLParameters(),
           socket.getApplicationProtocol());
+    } else if (out.hello != null && (socket.getNeedClientAuth() || socket.getWantClientAuth())) {
+      keepCertificate(out, socket.getSession());
     }
   }
 

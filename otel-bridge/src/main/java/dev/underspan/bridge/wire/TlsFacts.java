@@ -28,6 +28,9 @@ public final class TlsFacts {
   /** Whether an earlier session went on; null = not seen. */
   public volatile @Nullable Boolean resumed;
 
+  /** By which the client made itself known; null if it did not, or that was not seen. */
+  public volatile @Nullable ClientCertificate clientCertificate;
+
   /** The handshake failed. */
   public volatile boolean failed;
 

@@ -42,7 +42,7 @@ class TlsJoinTest {
 
   private final WireCounters counters = new WireCounters();
   private final List<ClientCall> calls = new ArrayList<>();
-  private final TlsTap tap = new TlsTap(counters);
+  private final TlsTap tap = new TlsTap(counters, new ClientCertificates(false, counters));
   private final TlsJoin join = new TlsJoin(tap, calls::add, counters);
 
   @BeforeAll
