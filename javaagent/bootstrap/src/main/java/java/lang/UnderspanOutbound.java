@@ -31,6 +31,21 @@ public final class UnderspanOutbound {
     return context == null ? null : new Turn(outbound, context);
   }
 
+  /** Who sends over a channel, and is asked by messages that keep what they captured. */
+  public static void sendsOver(Object sender, Object buffer) {
+    UnderspanOutbound outbound = buffer == null ? null : of(buffer);
+    if (outbound != null) {
+      Underspan.keep(sender, outbound);
+    }
+  }
+
+  /** The sender is about to hand over a message. */
+  public static void next(Object kept, Object message) {
+    if (kept instanceof UnderspanOutbound outbound) {
+      outbound.asked = Underspan.capturedBy(message);
+    }
+  }
+
   private static synchronized UnderspanOutbound of(Object buffer) {
     if (Underspan.capturedBy(buffer) instanceof UnderspanOutbound known) {
       return known;

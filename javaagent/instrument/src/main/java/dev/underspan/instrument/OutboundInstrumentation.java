@@ -2,6 +2,7 @@ package dev.underspan.instrument;
 
 import io.netty.channel.Channel;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Consumer;
 import net.bytebuddy.asm.Advice;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +15,10 @@ import reactor.netty.Connection;
  * belongs to whoever asked for it, not to whoever was served before on that connection.
  */
 final class OutboundInstrumentation {
+  private static final String MESSAGE = "org.mariadb.r2dbc.message.client.";
+
+  private static final Class<?> MADE = CarrierInstrumentation.Capture.class;
+
   static final List<Hook> HOOKS =
       List.of(
           Hook.of(
@@ -25,7 +30,17 @@ final class OutboundInstrumentation {
               "io.r2dbc.postgresql.client.ReactorNettyClient",
               "doSendRequest",
               "(Lorg/reactivestreams/Publisher;)V",
-              Ask.class));
+              Ask.class),
+          // R2DBC for MariaDB.
+          Hook.of("org.mariadb.r2dbc.client.SimpleClient", "<init>", null, Made.class),
+          Hook.of("org.mariadb.r2dbc.client.MariadbPacketEncoder", "encodeFlux", null, Next.class),
+          Hook.of(MESSAGE + "QueryPacket", "<init>", null, MADE),
+          Hook.of(MESSAGE + "QueryWithParametersPacket", "<init>", null, MADE),
+          Hook.of(MESSAGE + "PreparePacket", "<init>", null, MADE),
+          Hook.of(MESSAGE + "ExecutePacket", "<init>", null, MADE));
+
+  /** What adds a field that is not one of a carrier. */
+  static final Set<String> KEEPING = Set.of(Left.class.getName(), Next.class.getName());
 
   private OutboundInstrumentation() {}
 
@@ -60,6 +75,26 @@ final class OutboundInstrumentation {
       if (turn != null) {
         parts = Flux.from(parts).doOnNext(turn);
       }
+    }
+  }
+
+  /** What writes a client's messages for a connection is told over which. */
+  static final class Made {
+    @Advice.OnMethodExit(suppress = Throwable.class)
+    static void exit(
+        @Advice.FieldValue("encoder") Object encoder,
+        @Advice.FieldValue("connection") Connection connection) {
+      UnderspanOutbound.sendsOver(encoder, connection.channel().unsafe().outboundBuffer());
+    }
+  }
+
+  /** A message that knows in which context it was made is sent when the last one has left. */
+  static final class Next {
+    @Advice.OnMethodEnter(suppress = Throwable.class)
+    static void enter(
+        @Advice.FieldValue(CarrierInstrumentation.FIELD) @Nullable Object outbound,
+        @Advice.Argument(0) Object message) {
+      UnderspanOutbound.next(outbound, message);
     }
   }
 }

@@ -22,16 +22,19 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.IntFunction;
+import org.mariadb.r2dbc.MariadbConnectionConfiguration;
+import org.mariadb.r2dbc.MariadbConnectionFactory;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.DisposableServer;
 
 /**
- * An application that asks a database by R2DBC. A path /way/N asks for columns named first_N and
- * last_N, in one of some ways; over fewer connections than there are requests. Arguments: platform
- * or virtual threads, PostgreSQL's port. Prints "port P"; ends with its standard input. The path
- * /loops/0 tells the port of another server, whose requests are handled on event loops.
+ * An application that asks a database by R2DBC. A path /database/way/N asks for columns named
+ * first_N and last_N, in one of some ways; over fewer connections than there are requests.
+ * Arguments: platform or virtual threads, the ports of PostgreSQL and MariaDB. Prints "port P";
+ * ends with its standard input. The path /app/loops/0 tells the port of another server, whose
+ * requests are handled on event loops.
  */
 public final class R2dbcApp {
   /** So many connections that most requests must wait for one. */
@@ -45,13 +48,25 @@ public final class R2dbcApp {
   public static void main(String[] args) throws Exception {
     R2dbcApp app = new R2dbcApp();
     app.prepare(
+        "postgresql",
         new PostgresqlConnectionFactory(
             PostgresqlConnectionConfiguration.builder()
                 .host("127.0.0.1")
                 .port(Integer.parseInt(args[1]))
                 .username("postgres")
                 .database("postgres")
-                .build()));
+                .build()),
+        "SELECT $1::text AS ");
+    app.prepare(
+        "mariadb",
+        new MariadbConnectionFactory(
+            MariadbConnectionConfiguration.builder()
+                .host("127.0.0.1")
+                .port(Integer.parseInt(args[2]))
+                .username("root")
+                .useServerPrepStmts(true)
+                .build()),
+        "SELECT ? AS ");
     DisposableServer loops =
         reactor.netty.http.server.HttpServer.create()
             .host("127.0.0.1")
@@ -60,7 +75,7 @@ public final class R2dbcApp {
                 (request, response) ->
                     response.sendString(app.answer(request.uri()).map(String::valueOf)))
             .bindNow();
-    app.ways.put("loops", id -> Mono.just(loops.port()));
+    app.ways.put("/app/loops/", id -> Mono.just(loops.port()));
     HttpServer server =
         HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 1000);
     server.createContext("/", app::handle);
@@ -81,8 +96,8 @@ public final class R2dbcApp {
   }
 
   private Mono<?> answer(String path) {
-    String[] parts = path.split("/", -1);
-    return ways.get(parts[1]).apply(Integer.parseInt(parts[2]));
+    int end = path.lastIndexOf('/') + 1;
+    return ways.get(path.substring(0, end)).apply(Integer.parseInt(path.substring(end)));
   }
 
   private void handle(HttpExchange exchange) throws IOException {
@@ -104,7 +119,8 @@ public final class R2dbcApp {
     Mono<?> ask(Connection connection, String column);
   }
 
-  private void prepare(ConnectionFactory factory) {
+  private void prepare(String database, ConnectionFactory factory, String prepared) {
+    String path = "/" + database + "/";
     ConnectionPool pool =
         new ConnectionPool(
             ConnectionPoolConfiguration.builder(factory)
@@ -112,9 +128,10 @@ public final class R2dbcApp {
                 .maxSize(CONNECTIONS)
                 .build());
     pool.warmup().block();
-    ways.put("pool", id -> pooled(pool, connection -> both(connection, id, R2dbcApp::simple)));
     ways.put(
-        "transaction",
+        path + "pool/", id -> pooled(pool, connection -> both(connection, id, R2dbcApp::simple)));
+    ways.put(
+        path + "transaction/",
         id ->
             pooled(
                 pool,
@@ -123,10 +140,11 @@ public final class R2dbcApp {
                         .then(both(connection, id, R2dbcApp::simple))
                         .flatMap(
                             text -> Mono.from(connection.commitTransaction()).thenReturn(text))));
-    ways.put("cursor", id -> pooled(pool, connection -> both(connection, id, R2dbcApp::rows)));
+    ways.put(
+        path + "cursor/", id -> pooled(pool, connection -> both(connection, id, R2dbcApp::rows)));
     // Back and forth between threads, as an application does it.
     ways.put(
-        "elsewhere",
+        path + "elsewhere/",
         id ->
             pooled(
                 pool,
@@ -141,14 +159,21 @@ public final class R2dbcApp {
     }
     idle.addAll(connections.subList(2, connections.size()));
     ways.put(
-        "passed",
+        path + "passed/",
         id -> {
           Connection connection = take(idle);
           return both(connection, id, R2dbcApp::simple).doFinally(end -> idle.add(connection));
         });
     // All requests over one connection, none of which waits for another's answer.
-    ways.put("one", id -> both(connections.get(0), id, R2dbcApp::simple));
-    ways.put("prepared", id -> both(connections.get(1), id, R2dbcApp::prepared));
+    ways.put(path + "one/", id -> both(connections.get(0), id, R2dbcApp::simple));
+    ways.put(
+        path + "prepared/",
+        id ->
+            both(
+                connections.get(1),
+                id,
+                (connection, column) ->
+                    all(connection.createStatement(prepared + column).bind(0, "x"))));
   }
 
   private static Connection take(BlockingQueue<Connection> idle) {
@@ -172,10 +197,6 @@ public final class R2dbcApp {
 
   private static Mono<?> simple(Connection connection, String column) {
     return all(connection.createStatement("SELECT 1 AS " + column));
-  }
-
-  private static Mono<?> prepared(Connection connection, String column) {
-    return all(connection.createStatement("SELECT $1::text AS " + column).bind(0, "x"));
   }
 
   /** A few rows at a time, each of which is asked for. */

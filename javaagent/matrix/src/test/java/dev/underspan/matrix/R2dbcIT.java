@@ -3,11 +3,13 @@ package dev.underspan.matrix;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.underspan.AppUnderAgent;
+import dev.underspan.bridge.wire.LocalServer;
 import dev.underspan.demo.OtlpReceiver;
 import dev.underspan.demo.Span;
 import dev.underspan.demo.Trace;
 import dev.underspan.demo.TraceStore;
 import dev.underspan.sample.load.PostgresLauncher;
+import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -16,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -27,9 +30,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * R2DBC against a real PostgreSQL, under the real jar, with many requests at once on few
- * connections: each statement has its span, once, under the request that asked for it, as the
- * number in the statement says. Root.
+ * R2DBC against real databases, under the real jar, with many requests at once on few connections:
+ * each statement has its span, once, under the request that asked for it, as the number in the
+ * statement says. Root.
  */
 class R2dbcIT {
   private static final int REQUESTS = 307; // prime
@@ -39,39 +42,52 @@ class R2dbcIT {
   private static final HttpClient CLIENT =
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
-  private static final String VERSION = System.getProperty("underspan.matrix.r2dbc-postgresql", "");
-
   private static final Matrix MATRIX =
       new Matrix(
           "r2dbc",
-          List.of("PostgreSQL by R2DBC", "Version"),
-          Stream.of(Way.values()).map(way -> List.of(way.label, VERSION)).toList());
+          List.of("Library", "Version", "Server"),
+          Stream.of(Way.values()).map(Way::row).toList());
 
   private static PostgresLauncher postgres;
+  private static LocalServer mariaDb;
 
   @TempDir static Path logs;
   @TempDir Path directory;
 
   /** How the application asks. */
   private enum Way {
-    POOL("pool", false, "r2dbc-pool of 7 connections"),
-    POOL_ON_LOOPS("pool", true, "The same, requests on event loops"),
-    TRANSACTION("transaction", true, "r2dbc-pool, in a transaction, on event loops"),
-    CURSOR("cursor", true, "r2dbc-pool, rows by two, on event loops"),
-    ELSEWHERE("elsewhere", true, "r2dbc-pool, the second statement on another thread"),
-    PASSED("passed", false, "7 connections without a pool"),
-    ONE("one", false, "One connection"),
-    ONE_ON_LOOPS("one", true, "One connection, requests on event loops"),
-    PREPARED("prepared", true, "One connection, with parameters, on event loops");
+    POOL("postgresql/pool", false, "r2dbc-pool"),
+    POOL_ON_LOOPS("postgresql/pool", true, "r2dbc-pool, requests on event loops"),
+    TRANSACTION("postgresql/transaction", true, "r2dbc-pool, a transaction, event loops"),
+    CURSOR("postgresql/cursor", true, "r2dbc-pool, rows by two, event loops"),
+    ELSEWHERE("postgresql/elsewhere", true, "r2dbc-pool, a change of threads, event loops"),
+    PASSED("postgresql/passed", false, "connections passed on without a pool"),
+    ONE("postgresql/one", false, "one connection for all"),
+    ONE_ON_LOOPS("postgresql/one", true, "one connection for all, event loops"),
+    PREPARED("postgresql/prepared", true, "one connection for all, parameters, event loops"),
+    MARIA_POOL("mariadb/pool", false, "r2dbc-pool"),
+    MARIA_TRANSACTION("mariadb/transaction", true, "r2dbc-pool, a transaction, event loops"),
+    MARIA_PASSED("mariadb/passed", false, "connections passed on without a pool"),
+    MARIA_ONE("mariadb/one", true, "one connection for all, event loops"),
+    MARIA_PREPARED("mariadb/prepared", true, "one connection for all, parameters, event loops");
 
     final String path;
     final boolean loops;
     final String label;
 
     Way(String path, boolean loops, String label) {
-      this.path = path;
+      this.path = "/" + path + "/";
       this.loops = loops;
-      this.label = label;
+      this.label = "R2DBC " + server() + ": " + label;
+    }
+
+    String server() {
+      return path.startsWith("/mariadb/") ? "MariaDB" : "PostgreSQL";
+    }
+
+    List<String> row() {
+      String name = "underspan.matrix.r2dbc-" + server().toLowerCase(Locale.ROOT);
+      return List.of(label, System.getProperty(name, ""), server());
     }
 
     /** What a request asks, as it is told. */
@@ -82,10 +98,13 @@ class R2dbcIT {
             case CURSOR -> "SELECT generate_series(?, $1::int) AS ";
             default -> "SELECT ? AS ";
           };
-      List<String> statements = new ArrayList<>(List.of(select + "first_" + id));
-      statements.add(select + "last_" + id);
-      if (this == TRANSACTION) {
-        statements.add(0, "BEGIN");
+      List<String> statements = new ArrayList<>();
+      for (int i = 0; i < (this == CURSOR ? 3 : 1); i++) { // asked thrice for the rows
+        statements.add(select + "first_" + id);
+        statements.add(select + "last_" + id);
+      }
+      if (this == TRANSACTION || this == MARIA_TRANSACTION) {
+        statements.add("BEGIN");
         statements.add("COMMIT");
       }
       return statements;
@@ -94,14 +113,23 @@ class R2dbcIT {
 
   @BeforeAll
   static void start() throws Exception {
+    mariaDb = LocalServer.mariaDb();
     postgres =
         PostgresLauncher.start(
             logs.resolve("postgres.log"), Duration.ofSeconds(60), Duration.ofSeconds(5));
   }
 
   @AfterAll
-  static void compareWithDocs() throws Exception {
-    postgres.close();
+  static void stop() throws Exception {
+    for (AutoCloseable server : new AutoCloseable[] {mariaDb, postgres}) {
+      if (server != null) {
+        server.close();
+      }
+    }
+  }
+
+  @AfterAll
+  static void compareWithDocs() throws IOException {
     MATRIX.compareWithDocs();
   }
 
@@ -122,10 +150,14 @@ class R2dbcIT {
                     "-Dsun.net.httpserver.maxIdleConnections=1000",
                     "-Dsun.net.httpserver.idleInterval=300")
                 .libraries()
-                .command(R2dbcApp.class.getName(), variant.get(1), String.valueOf(postgres.port()))
+                .command(
+                    R2dbcApp.class.getName(),
+                    variant.get(1),
+                    String.valueOf(postgres.port()),
+                    String.valueOf(mariaDb.port))
                 .start()) {
       assertThat(app.level()).contains("level kernel: ledger and sockets");
-      int loops = Integer.parseInt(app.get("/loops/0"));
+      int loops = Integer.parseInt(app.get("/app/loops/0"));
       store.settle(QUIET, Duration.ofSeconds(20));
       List<String> wrong = new ArrayList<>();
       for (Way way : Way.values()) {
@@ -148,7 +180,7 @@ class R2dbcIT {
     List<CompletableFuture<String>> answers = new ArrayList<>();
     for (int id = 0; id < REQUESTS; id++) {
       free.acquire();
-      URI uri = URI.create("http://127.0.0.1:" + port + "/" + way.path + "/" + id);
+      URI uri = URI.create("http://127.0.0.1:" + port + way.path + id);
       answers.add(
           CLIENT
               .sendAsync(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString())
@@ -175,7 +207,7 @@ class R2dbcIT {
     void add(Trace trace) {
       for (Trace.Node root : trace.roots()) {
         String path = String.valueOf(root.span().text("url.path"));
-        if (!path.startsWith("/" + way.path + "/")) {
+        if (!path.startsWith(way.path)) {
           wrong.add(way + ": of no request: " + describe(root.span()));
           continue;
         }
