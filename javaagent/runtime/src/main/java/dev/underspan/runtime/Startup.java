@@ -8,6 +8,7 @@ import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.enrich.ForeignSpans;
 import dev.underspan.bridge.export.Telemetry;
 import dev.underspan.bridge.span.AcceptTimes;
+import dev.underspan.bridge.span.AnnouncedCalls;
 import dev.underspan.bridge.span.ClientSpans;
 import dev.underspan.bridge.span.ConsumerSpans;
 import dev.underspan.bridge.span.InjectedSpans;
@@ -76,6 +77,7 @@ final class Startup {
     EpochClock clock = new EpochClock();
     Activities activities = new Activities();
     InjectedSpans injected = new InjectedSpans();
+    AnnouncedCalls announced = new AnnouncedCalls();
     AcceptTimes acceptTimes = new AcceptTimes();
     WireCounters counters = new WireCounters();
     ServerSpans serverSpans =
@@ -111,7 +113,7 @@ final class Startup {
               : null;
       SocketEvents events =
           new SocketEvents(
-              new ClientSpans(tracer, telemetry.ids(), injected, clock),
+              new ClientSpans(tracer, telemetry.ids(), injected, announced, clock),
               owners,
               counters,
               tap,
@@ -160,6 +162,7 @@ final class Startup {
             activities,
             new ProducerSpans(tracer, telemetry.propagator(), activities, clock),
             new ConsumerSpans(tracer, telemetry.propagator(), activities, clock),
+            kernel != null && kernel.socketsMissing() == null ? announced : null,
             follow ? foreign : null));
     Underspan.install(runtime);
     int built = follow ? Underspan.tracerProviders() : 0;
