@@ -1,6 +1,7 @@
 package java.lang;
 
 import java.lang.reflect.Field;
+import java.lang.reflect.InaccessibleObjectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -492,6 +493,9 @@ public final class Underspan {
               return Optional.of(field);
             } catch (NoSuchFieldException e) {
               // maybe its superclass
+            } catch (InaccessibleObjectException e) {
+              adviceFailed("field of " + at.getName(), e); // once a class: its module is closed
+              return Optional.empty();
             }
           }
           return Optional.empty();

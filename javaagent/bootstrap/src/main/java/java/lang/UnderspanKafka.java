@@ -19,11 +19,45 @@ public final class UnderspanKafka {
   /** The record that this thread works on. */
   private static final ThreadLocal<Object> PROCESSING = new ThreadLocal<>();
 
+  /** The request whose answer this thread handles, or whose records it makes. */
+  private static final ThreadLocal<Object> ANSWERED = new ThreadLocal<>();
+
   private UnderspanKafka() {}
 
   /** Installs the runtime, or removes it with null. */
   public static void install(UnderspanKafkaRuntime newRuntime) {
     runtime = newRuntime;
+  }
+
+  // ---- requests of many records ------------------------------------------------------------
+
+  /** A request for records or with such is about to be sent; its header keeps its span. */
+  public static void requesting(Object header, String clientId, int correlation) {
+    UnderspanKafkaRuntime r = runtime;
+    if (r != null && clientId != null) {
+      try {
+        Underspan.keep(header, r.requesting(clientId, correlation));
+      } catch (Throwable t) {
+        Underspan.adviceFailed("kafkaRequesting", t);
+      }
+    }
+  }
+
+  /** This thread turns to what a request was answered; {@link #handled} must follow. */
+  public static void answered(Object request) {
+    if (request != null) {
+      ANSWERED.set(request);
+    }
+  }
+
+  /** It turns away. */
+  public static void handled() {
+    ANSWERED.remove();
+  }
+
+  /** The request to whose answer this thread is at, to be kept with what it makes of that. */
+  public static Object answer() {
+    return ANSWERED.get();
   }
 
   // ---- producer ------------------------------------------------------------------------------
@@ -89,7 +123,7 @@ public final class UnderspanKafka {
     UnderspanKafkaRuntime r = runtime;
     if (r != null && sending != null) {
       try {
-        return r.acknowledged(sending, partition, offset, error);
+        return r.acknowledged(sending, partition, offset, error, ANSWERED.get());
       } catch (Throwable t) {
         Underspan.adviceFailed("kafkaAcknowledged", t);
       }
@@ -161,7 +195,8 @@ public final class UnderspanKafka {
     UnderspanKafkaRuntime r = runtime;
     if (r != null && record != null) {
       try {
-        Object processing = r.processing(record, consumer.group, consumer.clientId);
+        Object processing =
+            r.processing(record, consumer.group, consumer.clientId, Underspan.capturedBy(record));
         if (processing != null) {
           PROCESSING.set(processing);
         }

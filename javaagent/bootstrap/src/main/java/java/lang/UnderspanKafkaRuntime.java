@@ -24,15 +24,28 @@ public interface UnderspanKafkaRuntime {
    * The broker has acknowledged it, or there will be no acknowledgement, on any thread.
    *
    * @param offset -1 if not known
+   * @param request of {@link #requesting}; null if there is none, or no answer
    * @return what makes the sender's context current, for {@link Underspan#restored}; or null
    */
-  Object acknowledged(Object sending, int partition, long offset, Throwable error);
+  Object acknowledged(Object sending, int partition, long offset, Throwable error, Object request);
+
+  /**
+   * A client is about to send a request for records or with such.
+   *
+   * @return stands for its span, which is not made yet; null if there will be none
+   */
+  Object requesting(String clientId, int correlation);
 
   /** Whether records have spans while they are processed. */
   boolean isProcessingWanted();
 
-  /** This thread turns to a record; null when there is no span. */
-  Object processing(Object record, String group, String clientId);
+  /**
+   * This thread turns to a record.
+   *
+   * @param request of {@link #requesting}, that has brought the record; null if not known
+   * @return null when there is no span
+   */
+  Object processing(Object record, String group, String clientId, Object request);
 
   /** It turns away from it, or another thread does. */
   void processed(Object processing);

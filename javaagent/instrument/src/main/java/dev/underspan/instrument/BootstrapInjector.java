@@ -38,6 +38,8 @@ public final class BootstrapInjector {
           "UnderspanHttpChannel",
           "UnderspanHttp2$Request",
           "UnderspanHttp2",
+          "UnderspanOutbound$Turn",
+          "UnderspanOutbound",
           "UnderspanRpc$Call",
           "UnderspanRpc",
           "UnderspanKafkaRuntime",

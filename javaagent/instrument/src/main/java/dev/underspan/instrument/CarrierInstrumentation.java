@@ -36,6 +36,14 @@ final class CarrierInstrumentation {
           "success|error",
           "reactor.core.publisher.MonoCompletionStage$MonoCompletionStageSubscription",
           "apply",
+          // Who waits for a pooled object is told by whoever gives one back.
+          "reactor.pool.AbstractPool$Borrower",
+          "deliver|fail",
+          // What PostgreSQL or MariaDB is asked by R2DBC.
+          "io.r2dbc.postgresql.client.ReactorNettyClient$Conversation",
+          "emit|complete|onError",
+          "org.mariadb.r2dbc.client.Exchange",
+          "emit|onError",
           // A command of Lettuce.
           "io.lettuce.core.protocol.AsyncCommand",
           "complete|completeExceptionally|cancel",
@@ -84,6 +92,7 @@ final class CarrierInstrumentation {
     for (Hook hook : hooks) {
       if (hook.advice().equals(Capture.class.getName())
           || hook.advice().equals(Keep.class.getName())
+          || OutboundInstrumentation.KEEPING.contains(hook.advice())
           || hook.advice().equals(GrpcInstrumentation.Answered.class.getName())
           || hook.advice().equals(NettyHttp2Instrumentation.StreamMade.class.getName())
           || KafkaInstrumentation.KEEPING.contains(hook.advice())) {

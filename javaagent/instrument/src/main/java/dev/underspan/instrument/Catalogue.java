@@ -20,6 +20,7 @@ final class Catalogue {
     add(enabled, "jdk-httpserver", JdkHttpServerInstrumentation.HOOKS);
     add(enabled, "netty", NettyInstrumentation.HOOKS);
     add(enabled, "netty", NettyHttp2Instrumentation.HOOKS);
+    add(enabled, "outbound", OutboundInstrumentation.HOOKS);
     add(enabled, "grpc", GrpcInstrumentation.HOOKS);
     add(enabled, "webflux", WebFluxInstrumentation.HOOKS);
     add(enabled, "executor", ExecutorInstrumentation.HOOKS);

@@ -5,6 +5,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import net.bytebuddy.asm.Advice;
+import org.apache.kafka.clients.ClientResponse;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -12,6 +13,8 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.protocol.ApiKeys;
+import org.apache.kafka.common.requests.RequestHeader;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +25,8 @@ import org.jspecify.annotations.Nullable;
 final class KafkaInstrumentation {
   private static final String PRODUCER = "org.apache.kafka.clients.producer.KafkaProducer";
   private static final String CONSUMER = "org.apache.kafka.clients.consumer.KafkaConsumer";
+  private static final String FETCHED =
+      "org.apache.kafka.clients.consumer.internals.CompletedFetch";
   private static final String RECORDS = "org.apache.kafka.clients.consumer.ConsumerRecords";
 
   static final List<Hook> HOOKS =
@@ -41,6 +46,22 @@ final class KafkaInstrumentation {
           Hook.of(CONSUMER, "poll", "(Ljava/time/Duration;)", Poll.class),
           Hook.of(CONSUMER, "poll", "(J)", Poll.class),
           Hook.of(CONSUMER, "close", null, Close.class),
+          // The request that carried a record to the broker, or brought it.
+          Hook.of("org.apache.kafka.clients.ClientRequest", "makeHeader", "(S)", Request.class),
+          Hook.of("org.apache.kafka.common.requests.RequestHeader", "<init>", null, Keeps.class),
+          Hook.of(
+              "org.apache.kafka.clients.producer.internals.Sender",
+              "handleProduceResponse",
+              "(Lorg/apache/kafka/clients/ClientResponse;",
+              Produced.class),
+          Hook.of(
+              "org.apache.kafka.clients.consumer.internals.AbstractFetch",
+              "handleFetchSuccess",
+              null,
+              Fetched.class),
+          Hook.of(FETCHED, "<init>", null, Keeps.class),
+          Hook.of(FETCHED, "fetchRecords", null, Taken.class),
+          Hook.of("org.apache.kafka.clients.consumer.ConsumerRecord", "<init>", null, Keeps.class),
           Hook.of(RECORDS, "iterator", "()", All.class),
           Hook.of(RECORDS, "records", "(Ljava/lang/String;)", OfTopic.class),
           Hook.of(
@@ -48,7 +69,11 @@ final class KafkaInstrumentation {
 
   /** Advice whose class gets the field. */
   static final Set<String> KEEPING =
-      Set.of(Appended.class.getName(), Consumer.class.getName(), All.class.getName());
+      Set.of(
+          Appended.class.getName(),
+          Consumer.class.getName(),
+          Keeps.class.getName(),
+          All.class.getName());
 
   private KafkaInstrumentation() {}
 
@@ -161,6 +186,62 @@ final class KafkaInstrumentation {
     @Advice.OnMethodEnter(suppress = Throwable.class)
     static void enter() {
       UnderspanKafka.processed();
+    }
+  }
+
+  /** Of requests that carry records or bring them. */
+  static final class Request {
+    @Advice.OnMethodExit(suppress = Throwable.class)
+    static void exit(@Advice.Return RequestHeader header) {
+      if (header.apiKey() == ApiKeys.PRODUCE || header.apiKey() == ApiKeys.FETCH) {
+        UnderspanKafka.requesting(header, header.clientId(), header.correlationId());
+      }
+    }
+  }
+
+  /** What is made of an answer knows of which. */
+  static final class Keeps {
+    @Advice.OnMethodExit(suppress = Throwable.class)
+    @SuppressWarnings("UnusedVariable") // it is the object's field
+    static void exit(
+        @Advice.FieldValue(value = CarrierInstrumentation.FIELD, readOnly = false) Object request) {
+      request = UnderspanKafka.answer();
+    }
+  }
+
+  static final class Produced {
+    @Advice.OnMethodEnter(suppress = Throwable.class)
+    static void enter(@Advice.Argument(0) ClientResponse response) {
+      UnderspanKafka.answered(Underspan.capturedBy(response.requestHeader()));
+    }
+
+    @Advice.OnMethodExit(onThrowable = Throwable.class, suppress = Throwable.class)
+    static void exit() {
+      UnderspanKafka.handled();
+    }
+  }
+
+  static final class Fetched {
+    @Advice.OnMethodEnter(suppress = Throwable.class)
+    static void enter(@Advice.Argument(2) ClientResponse response) {
+      UnderspanKafka.answered(Underspan.capturedBy(response.requestHeader()));
+    }
+
+    @Advice.OnMethodExit(onThrowable = Throwable.class, suppress = Throwable.class)
+    static void exit() {
+      UnderspanKafka.handled();
+    }
+  }
+
+  static final class Taken {
+    @Advice.OnMethodEnter(suppress = Throwable.class)
+    static void enter(@Advice.FieldValue(CarrierInstrumentation.FIELD) @Nullable Object request) {
+      UnderspanKafka.answered(request);
+    }
+
+    @Advice.OnMethodExit(onThrowable = Throwable.class, suppress = Throwable.class)
+    static void exit() {
+      UnderspanKafka.handled();
     }
   }
 

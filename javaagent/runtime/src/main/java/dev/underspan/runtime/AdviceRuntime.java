@@ -70,6 +70,10 @@ final class AdviceRuntime implements UnderspanRuntime {
     servers = socketServers;
   }
 
+  boolean isWireRead() {
+    return wire;
+  }
+
   /** Whether calls are read from the wire, and from within TLS. */
   void wireIsRead(boolean isRead, boolean inTls) {
     tls = isRead && inTls;

@@ -3,8 +3,11 @@ package dev.underspan.runtime;
 import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.Activity;
 import dev.underspan.bridge.enrich.ForeignSpans;
+import dev.underspan.bridge.span.AnnouncedCalls;
 import dev.underspan.bridge.span.ConsumerSpans;
 import dev.underspan.bridge.span.ProducerSpans;
+import io.opentelemetry.api.trace.SpanContext;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.NullUnmarked;
 import org.jspecify.annotations.Nullable;
 
@@ -14,16 +17,27 @@ final class KafkaAdviceRuntime implements UnderspanKafkaRuntime {
   private final Activities activities;
   private final ProducerSpans producers;
   private final ConsumerSpans consumers;
+  private final AnnouncedCalls calls;
+  private final BooleanSupplier wireIsRead;
   private final @Nullable ForeignSpans foreign;
 
+  /**
+   * Makes them.
+   *
+   * @param wireIsRead whether calls are seen on the wire now
+   */
   KafkaAdviceRuntime(
       Activities activities,
       ProducerSpans producers,
       ConsumerSpans consumers,
+      AnnouncedCalls calls,
+      BooleanSupplier wireIsRead,
       @Nullable ForeignSpans foreign) {
     this.activities = activities;
     this.producers = producers;
     this.consumers = consumers;
+    this.calls = calls;
+    this.wireIsRead = wireIsRead;
     this.foreign = foreign;
   }
 
@@ -57,8 +71,17 @@ final class KafkaAdviceRuntime implements UnderspanKafkaRuntime {
   }
 
   @Override
-  public Object acknowledged(Object sending, int partition, long offset, Throwable error) {
-    return ((ProducerSpans.Sending) sending).acknowledged(partition, offset, error);
+  public Object acknowledged(
+      Object sending, int partition, long offset, Throwable error, Object request) {
+    return ((ProducerSpans.Sending) sending)
+        .acknowledged(partition, offset, error, (SpanContext) request);
+  }
+
+  @Override
+  public Object requesting(String clientId, int correlation) {
+    return wireIsRead.getAsBoolean() && isProcessingWanted()
+        ? calls.announce(clientId, correlation, activities.current())
+        : null;
   }
 
   @Override
@@ -67,8 +90,10 @@ final class KafkaAdviceRuntime implements UnderspanKafkaRuntime {
   }
 
   @Override
-  public Object processing(Object record, String group, String clientId) {
-    return isProcessingWanted() ? consumers.start(record, group, clientId) : null;
+  public Object processing(Object record, String group, String clientId, Object request) {
+    return isProcessingWanted()
+        ? consumers.start(record, group, clientId, (SpanContext) request)
+        : null;
   }
 
   @Override

@@ -8,6 +8,7 @@ import dev.underspan.bridge.enrich.ClientOwners;
 import dev.underspan.bridge.enrich.ForeignSpans;
 import dev.underspan.bridge.export.Telemetry;
 import dev.underspan.bridge.span.AcceptTimes;
+import dev.underspan.bridge.span.AnnouncedCalls;
 import dev.underspan.bridge.span.ClientSpans;
 import dev.underspan.bridge.span.ConsumerSpans;
 import dev.underspan.bridge.span.InjectedSpans;
@@ -44,6 +45,7 @@ final class Startup implements KernelLink.User {
   private final EpochClock clock = new EpochClock();
   private final Activities activities = new Activities();
   private final InjectedSpans injected = new InjectedSpans();
+  private final AnnouncedCalls announced = new AnnouncedCalls();
   private final WireCounters counters = new WireCounters();
   private final ClientOwners owners = new ClientOwners();
   private final SelfReport report = new SelfReport();
@@ -118,6 +120,8 @@ final class Startup implements KernelLink.User {
             activities,
             new ProducerSpans(tracer, telemetry.propagator(), activities, clock),
             new ConsumerSpans(tracer, telemetry.propagator(), activities, clock),
+            announced,
+            runtime::isWireRead,
             follow ? foreign : null));
     Underspan.install(runtime);
     int built = follow ? Underspan.tracerProviders() : 0;
@@ -155,13 +159,11 @@ final class Startup implements KernelLink.User {
     TlsTap tap =
         configuration.instrumentation("tls")
             ? new TlsTap(
-                counters,
-                new ClientCertificates(configuration.clientSubject(), counters),
-                servers)
+                counters, new ClientCertificates(configuration.clientSubject(), counters), servers)
             : null;
     SocketEvents events =
         new SocketEvents(
-            new ClientSpans(tracer, telemetry.ids(), injected, clock, kernel.level()),
+            new ClientSpans(tracer, telemetry.ids(), injected, announced, clock, kernel.level()),
             owners,
             counters,
             tap,

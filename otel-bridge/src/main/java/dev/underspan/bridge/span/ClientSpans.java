@@ -25,6 +25,7 @@ public final class ClientSpans implements Consumer<ClientCall> {
   private final Tracer tracer;
   private final WireIdGenerator ids;
   private final InjectedSpans injected;
+  private final AnnouncedCalls announcedCalls;
   private final EpochClock clock;
   private final String level;
 
@@ -34,11 +35,17 @@ public final class ClientSpans implements Consumer<ClientCall> {
    * @param level what {@code underspan.level} says
    */
   public ClientSpans(
-      Tracer tracer, WireIdGenerator ids, InjectedSpans injected, EpochClock clock, String level) {
+      Tracer tracer,
+      WireIdGenerator ids,
+      InjectedSpans injected,
+      AnnouncedCalls announcedCalls,
+      EpochClock clock,
+      String level) {
     this.level = level;
     this.tracer = tracer;
     this.ids = ids;
     this.injected = injected;
+    this.announcedCalls = announcedCalls;
     this.clock = clock;
   }
 
@@ -57,6 +64,13 @@ public final class ClientSpans implements Consumer<ClientCall> {
         parent = announced;
       }
     }
+    AnnouncedCalls.Announced linked =
+        call.details() instanceof ClientCall.Messaging messaging && messaging.clientId() != null
+            ? announcedCalls.take(messaging.clientId(), call.number())
+            : null;
+    if (linked != null) {
+      parent = linked.parent();
+    }
     EpochClock.Anchor anchor = clock.anchor();
     SpanBuilder builder =
         tracer
@@ -64,7 +78,11 @@ public final class ClientSpans implements Consumer<ClientCall> {
             .setSpanKind(SpanKind.CLIENT)
             .setStartTimestamp(anchor.epochNanos(call.startNs()), TimeUnit.NANOSECONDS)
             .setParent(parent == null ? Context.root() : Context.root().with(wrap(parent)));
-    ids.next(spanId);
+    if (linked == null) {
+      ids.next(spanId);
+    } else {
+      ids.next(linked.context());
+    }
     Span span = builder.startSpan();
     ids.next(0);
     if (span.isRecording()) {

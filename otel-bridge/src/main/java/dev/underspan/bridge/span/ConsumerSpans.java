@@ -4,6 +4,7 @@ import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.Activity;
 import dev.underspan.bridge.clock.EpochClock;
 import io.opentelemetry.api.trace.SpanBuilder;
+import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.Tracer;
 import io.opentelemetry.context.Context;
@@ -46,8 +47,16 @@ public final class ConsumerSpans {
     }
   }
 
-  /** The calling thread turns to a record, one of Kafka's class of that name. */
-  public Processing start(Object record, @Nullable String group, @Nullable String clientId) {
+  /**
+   * The calling thread turns to a record, one of Kafka's class of that name.
+   *
+   * @param request the span of the request that has brought it; null if that is not known
+   */
+  public Processing start(
+      Object record,
+      @Nullable String group,
+      @Nullable String clientId,
+      @Nullable SpanContext request) {
     KafkaRecord api = KafkaRecord.of(record);
     String topic = api.topic(record);
     Activity current = activities.current();
@@ -55,6 +64,9 @@ public final class ConsumerSpans {
         propagator.extract(
             current == null ? Context.root() : current.context(), record, new Getter(api));
     SpanBuilder builder = tracer.spanBuilder("process " + topic).setSpanKind(SpanKind.CONSUMER);
+    if (request != null) {
+      builder.addLink(request);
+    }
     Processing processing = new Processing(builder, parent);
     if (processing.span().isRecording()) {
       MessagingAttributes.describe(processing.span(), "process", topic, clientId);

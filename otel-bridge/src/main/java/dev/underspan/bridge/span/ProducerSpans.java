@@ -6,6 +6,7 @@ import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.Activity;
 import dev.underspan.bridge.clock.EpochClock;
 import io.opentelemetry.api.trace.SpanBuilder;
+import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.api.trace.Tracer;
@@ -66,9 +67,14 @@ public final class ProducerSpans {
     /**
      * It is acknowledged, or will never be; -1 for what is not known.
      *
+     * @param request the span of the request that was answered; null if that is not known
      * @return the context in which it was sent, current until it is detached
      */
-    public Activities.Scope acknowledged(int partition, long offset, @Nullable Throwable error) {
+    public Activities.Scope acknowledged(
+        int partition, long offset, @Nullable Throwable error, @Nullable SpanContext request) {
+      if (request != null) {
+        span().addLink(request);
+      }
       end(partition, offset, error);
       return activities.attach(sender);
     }

@@ -38,6 +38,7 @@ public final class NativeTlsFailure {
         0,
         OpenSslReasons.name((int) failed.totalLength),
         false,
+        -1,
         new ClientCall.Handshake());
   }
 }

@@ -249,6 +249,7 @@ public final class TlsConnection {
             0,
             failure.type(),
             false,
+            -1,
             new ClientCall.Handshake()));
   }
 

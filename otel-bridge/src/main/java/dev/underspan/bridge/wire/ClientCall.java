@@ -28,6 +28,8 @@ import org.jspecify.annotations.Nullable;
  *     server's code, {@code timeout}, or {@code _OTHER} for an error whose code was not among the
  *     captured bytes
  * @param complete false if the connection or stream was closed before the response ended
+ * @param number by which the client's side of the protocol tells its calls apart; -1 if there is
+ *     none
  * @param details what is specific to the protocol
  */
 public record ClientCall(
@@ -48,6 +50,7 @@ public record ClientCall(
     int retransmitsEnd,
     @Nullable String errorType,
     boolean complete,
+    int number,
     Details details) {
 
   /** The {@link #errorType} of a call cut off by the end of its connection. */

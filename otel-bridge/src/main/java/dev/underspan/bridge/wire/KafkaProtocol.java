@@ -171,6 +171,11 @@ final class KafkaProtocol implements Protocol {
     }
 
     @Override
+    int callNumber() {
+      return correlation;
+    }
+
+    @Override
     public void number(Name name, long value) {
       switch (name) {
         case KEY -> key = (int) value;

@@ -70,6 +70,11 @@ class PendingCall {
     retransmitsEnd = chunk.retransmits;
   }
 
+  /** By which the client tells it from its others; -1 if the protocol has none. */
+  int callNumber() {
+    return -1;
+  }
+
   final boolean answered() {
     return answered;
   }
@@ -103,6 +108,7 @@ class PendingCall {
         retransmitsEnd,
         errorType,
         complete,
+        callNumber(),
         details);
   }
 }

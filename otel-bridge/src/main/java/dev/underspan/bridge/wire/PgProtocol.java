@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class PgProtocol implements Protocol {
   private static final String SYSTEM = "postgresql";
-  private static final int MAX_IN_FLIGHT = 64;
+  private static final int MAX_IN_FLIGHT = 256;
   private static final int MAX_STATEMENTS = 256;
   private static final int MAX_PORTALS = 64;
   private static final int MAX_NAME = 256;

@@ -70,6 +70,7 @@ class ClientOwnersTest {
         0,
         null,
         true,
+        -1,
         new ClientCall.Http("GET", "/", false, null, "1.1", 200, announced));
   }
 

@@ -1,5 +1,6 @@
 package dev.underspan.bridge.span;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.underspan.abi.Layout;
@@ -7,6 +8,7 @@ import dev.underspan.bridge.clock.EpochClock;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.TraceHead;
+import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.SpanId;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
@@ -35,7 +37,9 @@ class ClientSpansTest {
   private final Sdk sdk = new Sdk();
   private final InjectedSpans injected = new InjectedSpans();
   private final EpochClock clock = new EpochClock();
-  private final ClientSpans spans = new ClientSpans(sdk.tracer, sdk.ids, injected, clock, "kernel");
+  private final AnnouncedCalls announced = new AnnouncedCalls();
+  private final ClientSpans spans =
+      new ClientSpans(sdk.tracer, sdk.ids, injected, announced, clock, "kernel");
   private final long base = System.nanoTime();
 
   /** A call with all that can be varied here. */
@@ -48,6 +52,7 @@ class ClientSpansTest {
     @Nullable Object accountEnd;
     @Nullable String error;
     boolean first = true;
+    int number = -1;
     ConnectionInfo connection =
         new ConnectionInfo(
             "10.0.0.1", 40000, "10.0.0.2", 8080, true, false, base - 900, base - 300);
@@ -76,6 +81,7 @@ class ClientSpansTest {
               5,
               error,
               true,
+              number,
               details));
       return sdk.only();
     }
@@ -419,8 +425,28 @@ class ClientSpansTest {
             0,
             null,
             true,
+            -1,
             GET));
     assertThat(sdk.exporter.getFinishedSpanItems()).isEmpty();
+  }
+
+  @Test
+  void anAnnouncedCallIsTheSpanThatWasLinkedTo() {
+    SpanContext promised = requireNonNull(announced.announce("web-1", 7, null));
+    Call call =
+        new Call(new ClientCall.Messaging("kafka", "send", "send", "orders", 3, 17, "web-1", null));
+    call.number = 7;
+    SpanData span = call.send();
+    // What it was under when it was announced counts, which was nothing.
+    assertThat(span.getParentSpanContext().isValid()).isFalse();
+    assertThat(span.getSpanContext()).isEqualTo(promised);
+    sdk.exporter.reset();
+    assertThat(call.send().getSpanContext().getSpanId()).isNotEqualTo(promised.getSpanId());
+    // Two clients of one name: nobody can say whose it is.
+    assertThat(announced.announce("web-1", 7, null)).isNotNull();
+    assertThat(announced.announce("web-1", 7, null)).isNull();
+    assertThat(announced.take("web-1", 7)).isNull();
+    assertThat(announced.announce("web-1", 7, null)).isNotNull();
   }
 
   @Test

@@ -5,8 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.Activity;
 import dev.underspan.bridge.clock.EpochClock;
+import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.SpanKind;
 import io.opentelemetry.api.trace.StatusCode;
+import io.opentelemetry.api.trace.TraceFlags;
+import io.opentelemetry.api.trace.TraceState;
+import io.opentelemetry.sdk.trace.data.LinkData;
 import io.opentelemetry.sdk.trace.data.SpanData;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CompletableFuture;
@@ -16,6 +20,14 @@ import org.junit.jupiter.api.Test;
 class MessageSpansTest {
   private static final String TRACE = "0af7651916cd43dd8448eb211c80319c";
   private static final String REMOTE = "00-" + TRACE + "-b7ad6b7169203331-01";
+
+  /** Of many records, in a trace of its own. */
+  private static final SpanContext REQUEST =
+      SpanContext.create(
+          "4bf92f3577b34da6a3ce929d0e0e4736",
+          "00f067aa0ba902b7",
+          TraceFlags.getSampled(),
+          TraceState.getDefault());
 
   private final Sdk sdk = new Sdk();
   private final Activities activities = new Activities();
@@ -38,7 +50,8 @@ class MessageSpansTest {
 
   @Test
   void aRecordThatIsProcessedContinuesItsTrace() {
-    ConsumerSpans.Processing processing = consumers.start(received(REMOTE), "shop", "shop-1");
+    ConsumerSpans.Processing processing =
+        consumers.start(received(REMOTE), "shop", "shop-1", REQUEST);
     Activity current = activities.current();
     assertThat(current).isNotNull();
     processing.end();
@@ -50,6 +63,7 @@ class MessageSpansTest {
     assertThat(span.getKind()).isEqualTo(SpanKind.CONSUMER);
     assertThat(span.getTraceId()).isEqualTo(TRACE);
     assertThat(span.getParentSpanId()).isEqualTo("b7ad6b7169203331");
+    assertThat(span.getLinks()).containsExactly(LinkData.create(REQUEST));
     assertThat(Sdk.attributes(span))
         .containsEntry("messaging.system", "kafka")
         .containsEntry("messaging.operation.name", "process")
@@ -65,7 +79,7 @@ class MessageSpansTest {
 
   @Test
   void processingThatAnotherThreadEndsStaysCurrentNowhereElse() {
-    ConsumerSpans.Processing processing = consumers.start(received(REMOTE), null, null);
+    ConsumerSpans.Processing processing = consumers.start(received(REMOTE), null, null, null);
     CompletableFuture.runAsync(processing::end).join();
     assertThat(sdk.only().getKind()).isEqualTo(SpanKind.CONSUMER);
     assertThat(activities.current()).isNotNull(); // until its own thread turns away
@@ -76,7 +90,7 @@ class MessageSpansTest {
 
   @Test
   void aRecordThatIsSentNamesItsSpan() {
-    ConsumerSpans.Processing sender = consumers.start(received(REMOTE), null, null);
+    ConsumerSpans.Processing sender = consumers.start(received(REMOTE), null, null, null);
     Activity request = activities.current();
     ProducerSpans.Sending sending = producers.start("parcels", -1, "shop-1", null);
     Activity current = activities.current();
@@ -90,7 +104,7 @@ class MessageSpansTest {
 
     CompletableFuture.runAsync(
             () -> {
-              Activities.Scope scope = sending.acknowledged(1, 17, null);
+              Activities.Scope scope = sending.acknowledged(1, 17, null, REQUEST);
               assertThat(activities.current()).isSameAs(request);
               activities.detach(scope);
               assertThat(activities.current()).isNull();
@@ -100,6 +114,7 @@ class MessageSpansTest {
     assertThat(span.getName()).isEqualTo("send parcels");
     assertThat(span.getKind()).isEqualTo(SpanKind.PRODUCER);
     assertThat(span.getSpanId()).isEqualTo(id);
+    assertThat(span.getLinks()).containsExactly(LinkData.create(REQUEST));
     assertThat(Sdk.attributes(span))
         .containsEntry("messaging.destination.partition.id", "1")
         .containsEntry("messaging.kafka.offset", 17L)
@@ -109,7 +124,8 @@ class MessageSpansTest {
   @Test
   void aRecordThatIsRefusedEndsOnce() {
     ProducerSpans.Sending sending = producers.start("parcels", 3, "shop-1", null);
-    activities.detach(sending.acknowledged(-1, -1, new IllegalArgumentException("too large")));
+    activities.detach(
+        sending.acknowledged(-1, -1, new IllegalArgumentException("too large"), null));
     sending.sent(new IllegalStateException());
     SpanData span = sdk.only();
     assertThat(span.getParentSpanContext().isValid()).isFalse();
@@ -124,7 +140,7 @@ class MessageSpansTest {
 
   @Test
   void headersOfTheApplicationStayButNotThoseThatWerePassedOn() {
-    ConsumerSpans.Processing processing = consumers.start(received(REMOTE), null, null);
+    ConsumerSpans.Processing processing = consumers.start(received(REMOTE), null, null, null);
     ProducerSpans.Sending passedOn = producers.start("parcels", -1, "shop-1", bytes(REMOTE));
     assertThat(passedOn.headers()).isNotNull();
     passedOn.sent(null);

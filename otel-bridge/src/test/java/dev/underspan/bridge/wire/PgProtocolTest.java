@@ -195,25 +195,25 @@ class PgProtocolTest {
     byte[] one = join(bind("", "s"), execute(""));
     byte[] ok = join(BIND2, done("INSERT 0 1"));
     feed.out(join(parse("s", "INSERT INTO t VALUES ($1)")));
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 300; i++) {
       feed.out(one);
     }
     feed.out(sync()).in(PARSE1);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 300; i++) {
       feed.in(ok);
     }
     feed.in(ready('I')).out(query("SELECT 1")).in(answer("SELECT 1", 1));
-    assertThat(feed.calls).hasSize(65);
-    assertThat(feed.counters.callsDropped.sum()).isEqualTo(36);
+    assertThat(feed.calls).hasSize(257);
+    assertThat(feed.counters.callsDropped.sum()).isEqualTo(44);
     assertThat(texts(feed)).last().isEqualTo("SELECT 1");
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 300; i++) {
       feed.out(query("SELECT 2"));
     }
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 300; i++) {
       feed.in(answer("SELECT 1", 1));
     }
     feed.out(query("SELECT 3")).in(answer("SELECT 1", 1));
-    assertThat(feed.calls).hasSize(65 + 65);
+    assertThat(feed.calls).hasSize(257 + 257);
     assertThat(texts(feed)).last().isEqualTo("SELECT 3");
   }
 

@@ -240,6 +240,13 @@ public final class OtlpReceiver implements AutoCloseable {
         span.getEndTimeUnixNano(),
         attributes(span.getAttributesList()),
         events,
+        span.getLinksList().stream()
+            .map(
+                link ->
+                    new Span.Link(
+                        HEX.formatHex(link.getTraceId().toByteArray()),
+                        HEX.formatHex(link.getSpanId().toByteArray())))
+            .toList(),
         new Span.Status(code, span.getStatus().getMessage()));
   }
 

@@ -26,7 +26,11 @@ public record Span(
     long endNanos,
     Map<String, Object> attributes,
     List<Event> events,
+    List<Link> links,
     Status status) {
+
+  /** Another span that is named, which is not the parent; ids as those of the span. */
+  public record Link(String traceId, String spanId) {}
 
   /** The span kinds of OpenTelemetry. */
   public enum Kind {
@@ -70,6 +74,7 @@ public record Span(
   public Span {
     attributes = Map.copyOf(attributes);
     events = List.copyOf(events);
+    links = List.copyOf(links);
   }
 
   /** Nanoseconds from start to end, never negative. */

@@ -180,6 +180,7 @@ class OtlpReceiverTest {
                   1,
                   span.attributes(),
                   List.of(),
+                  List.of(),
                   span.status())));
     }
     assertThat(small.size()).isEqualTo(3);

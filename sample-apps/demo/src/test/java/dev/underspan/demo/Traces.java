@@ -61,6 +61,7 @@ final class Traces {
             EPOCH + endMicros * 1000,
             map,
             events,
+            List.of(),
             Span.Status.UNSET));
     return this;
   }
