@@ -273,10 +273,10 @@ class ContainersIT {
                       "--inh-caps=-all",
                       "--bounding-set=-all"))
               .environment("UNDERSPAN_SIDECAR_SOCKET", socket.toString())
-              .command("dev.underspan.matrix.SocketServerApp", "pooled")
+              .command("dev.underspan.matrix.CallingApp")
               .start()) {
         assertThat(app.level()).as(read(log)).contains("level sidecar");
-        app.get("/outer/1");
+        app.get("/outer");
         long until = System.nanoTime() + 30_000_000_000L;
         while (store.size() < 3 && System.nanoTime() < until) {
           Thread.sleep(50);
