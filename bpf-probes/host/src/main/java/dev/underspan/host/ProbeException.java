@@ -8,6 +8,10 @@ import java.util.List;
 public final class ProbeException extends Exception {
   private static final long serialVersionUID = 1;
 
+  private static final String OLD_KERNEL =
+      "The kernel knows not all that the programs need (5.18 or newer for the ledger, 6.3 or newer"
+          + " for sockets by tracepoints)";
+
   private final int errno;
 
   private ProbeException(String message, int errno) {
@@ -26,9 +30,10 @@ public final class ProbeException extends Exception {
       case Native.EPERM, Native.EACCES ->
           text.append(". ").append(missingRights()).append(verifierTail(verifierLog));
       case Native.EINVAL ->
-          text.append(
-                  ". The kernel knows not all that the programs need (5.18 or newer for the ledger,"
-                      + " 6.3 or newer for sockets by tracepoints)")
+          // With CAP_BPF alone, newer kernels refuse the programs' calls as ones that there are
+          // not.
+          text.append(". ")
+              .append(missingCapabilities().isEmpty() ? OLD_KERNEL : missingRights())
               .append(verifierTail(verifierLog));
       case Native.ENOSYS ->
           text.append(". This kernel or processor architecture has no bpf() for us");
@@ -47,6 +52,18 @@ public final class ProbeException extends Exception {
   }
 
   private static String missingRights() {
+    String missing = missingCapabilities();
+    if (!missing.isEmpty()) {
+      return "The process lacks "
+          + missing
+          + "; grant them (for example: setcap, or capabilities.add of the container)";
+    }
+    return "The process has CAP_BPF and CAP_PERFMON, so something else forbids it: a seccomp filter"
+        + " without bpf(2), or lockdown (see /sys/kernel/security/lockdown)";
+  }
+
+  /** Of those that the programs need; empty: none. */
+  private static String missingCapabilities() {
     long effective = effectiveCapabilities();
     StringBuilder missing = new StringBuilder();
     if (effective >= 0) {
@@ -57,13 +74,7 @@ public final class ProbeException extends Exception {
         missing.append("CAP_PERFMON ");
       }
     }
-    if (missing.length() > 0) {
-      return "The process lacks "
-          + missing.toString().trim().replace(" ", " and ")
-          + "; grant them (for example: setcap, or capabilities.add of the container)";
-    }
-    return "The process has CAP_BPF and CAP_PERFMON, so something else forbids it: a seccomp filter"
-        + " without bpf(2), or lockdown (see /sys/kernel/security/lockdown)";
+    return missing.toString().trim().replace(" ", " and ");
   }
 
   private static long effectiveCapabilities() {
