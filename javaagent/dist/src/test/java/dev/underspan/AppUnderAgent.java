@@ -199,7 +199,7 @@ public final class AppUnderAgent implements AutoCloseable {
 
   /** Waits until the agent says at which level it is. */
   public String level() throws Exception {
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(5);
     while (System.nanoTime() < deadline) {
       for (String line : Files.readAllLines(stderr)) {
         if (line.contains("[underspan] level ")) {
@@ -230,7 +230,7 @@ public final class AppUnderAgent implements AutoCloseable {
   /** Ends it; its exit code. */
   public int end() throws Exception {
     process.getOutputStream().close();
-    assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
+    assertThat(process.waitFor(3, TimeUnit.MINUTES)).isTrue();
     return process.exitValue();
   }
 

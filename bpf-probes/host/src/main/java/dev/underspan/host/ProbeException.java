@@ -6,6 +6,10 @@ import java.util.List;
 public final class ProbeException extends Exception {
   private static final long serialVersionUID = 1;
 
+  private static final String OLD_KERNEL =
+      "The kernel knows not all that the programs need (5.18 or newer for the ledger, 6.3 or newer"
+          + " for sockets by tracepoints)";
+
   private final int errno;
 
   private ProbeException(String message, int errno) {
@@ -25,11 +29,7 @@ public final class ProbeException extends Exception {
           text.append(". ").append(Refusal.explain()).append(verifierTail(verifierLog));
       // With CAP_BPF alone, and under lockdown, the kernel answers EINVAL too.
       case Native.EINVAL ->
-          text.append(". ")
-              .append(
-                  otherwise(
-                      "The kernel knows not all that the programs need (5.18 or newer for the"
-                          + " ledger, 6.3 or newer for sockets by tracepoints)"))
+          text.append(". ").append(otherwise(OLD_KERNEL))
               .append(verifierTail(verifierLog));
       case Native.ENOSYS ->
           text.append(". ")
