@@ -29,8 +29,7 @@ public final class ProbeException extends Exception {
           text.append(". ").append(Refusal.explain()).append(verifierTail(verifierLog));
       // With CAP_BPF alone, and under lockdown, the kernel answers EINVAL too.
       case Native.EINVAL ->
-          text.append(". ").append(otherwise(OLD_KERNEL))
-              .append(verifierTail(verifierLog));
+          text.append(". ").append(otherwise(OLD_KERNEL)).append(verifierTail(verifierLog));
       case Native.ENOSYS ->
           text.append(". ")
               .append(otherwise("This kernel or processor architecture has no bpf() for us"));
