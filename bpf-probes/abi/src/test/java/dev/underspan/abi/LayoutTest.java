@@ -108,7 +108,9 @@ class LayoutTest {
         .isEqualTo(8 * Layout.LEDGER_KINDS);
     assertThat(Layout.ServerRequest.SIZE - Layout.ServerRequest.NS)
         .isEqualTo(8 * Layout.LEDGER_KINDS);
-    assertThat(Layout.SocketEvent.SIZE - Layout.SocketEvent.NS).isEqualTo(8 * Layout.LEDGER_KINDS);
+    assertThat(Layout.SocketEvent.HTTP2 - Layout.SocketEvent.NS).isEqualTo(8 * Layout.LEDGER_KINDS);
+    assertThat(Layout.SocketEvent.SIZE - Layout.SocketEvent.HTTP2)
+        .isEqualTo(Layout.Http2Place.SIZE);
     assertThat(Layout.SocketEvent.NS - Layout.SocketEvent.TAIL).isEqualTo(Layout.TAIL_BYTES);
     assertThat(Layout.KIND_CARRIER).isLessThan(Layout.LEDGER_KINDS);
   }
