@@ -30,6 +30,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocketFactory;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,6 +45,7 @@ public final class SocketServerApp {
 
   private static volatile String base = "";
   private static @Nullable SSLContext tls;
+  private static @Nullable SSLSocketFactory factory;
 
   private SocketServerApp() {}
 
@@ -51,6 +53,7 @@ public final class SocketServerApp {
   public static void main(String[] args) throws Exception {
     if (args.length > 1) {
       tls = TlsApp.context(Path.of(args[1]), args[2].toCharArray());
+      factory = tls.getSocketFactory();
     }
     int port =
         switch (args[0]) {
@@ -76,8 +79,8 @@ public final class SocketServerApp {
 
   private static String ask(String path) throws IOException {
     HttpURLConnection call = (HttpURLConnection) URI.create(base + path).toURL().openConnection();
-    if (tls != null && call instanceof HttpsURLConnection secured) {
-      secured.setSSLSocketFactory(tls.getSocketFactory());
+    if (factory != null && call instanceof HttpsURLConnection secured) {
+      secured.setSSLSocketFactory(factory); // the same each time: by it connections are kept alive
     }
     try (InputStream in = call.getInputStream()) {
       return new String(in.readAllBytes(), StandardCharsets.US_ASCII);
