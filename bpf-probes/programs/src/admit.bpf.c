@@ -140,10 +140,13 @@ int admit_threads(struct bpf_iter__task *ctx)
 	ref = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!ref)
 		return 0;
+	/* Its account has one writer: this until the slot is its, then the scheduler's programs. */
 	ref->process = number;
-	ref->slot = search.found;
+	ref->slot = 0;
 	ref->agent = 0;
 	slot->admission = served.process->admission;
 	resume(slot, state, bpf_ktime_get_ns());
+	barrier();
+	ref->slot = search.found;
 	return 0;
 }

@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -260,6 +261,7 @@ class SidecarIT {
         client.join();
       }
       assertThat(failures).isEmpty();
+      store.settle(Duration.ofSeconds(2), Duration.ofSeconds(30));
       store.clear();
       assertTraced(app, store);
       assertThat(app.end()).isZero();

@@ -34,6 +34,12 @@ public final class Ledger {
 
   private static final long STOP_ON = 1L << 63;
 
+  /**
+   * A writer takes some nanoseconds, so after these many something is wrong with the number; who
+   * reads is an application's thread, and must go on.
+   */
+  private static final int MAX_TRIES = 10_000;
+
   private final ByteBuffer memory;
   private final int slots;
 
@@ -222,11 +228,11 @@ public final class Ledger {
    */
   public void read(int slot, long[] into, long now) {
     int account = at(slot) + Layout.Slot.ACCOUNT;
-    while (true) {
+    for (int tries = 1; ; tries++) {
       int before = (int) INT.getVolatile(memory, account + Layout.Account.SEQ);
       copy(account, into, now);
       addOffset(slot, into);
-      if (undisturbed(account, before)) {
+      if (undisturbed(account, before) || tries == MAX_TRIES) {
         return;
       }
       Thread.onSpinWait();
@@ -249,11 +255,11 @@ public final class Ledger {
   /** {@link #readNow} of the platform thread itself, whichever virtual thread it carries. */
   public long readCarrier(int slot, long[] into) {
     int account = at(slot) + Layout.Slot.ACCOUNT;
-    while (true) {
+    for (int tries = 1; ; tries++) {
       int before = (int) INT.getVolatile(memory, account + Layout.Account.SEQ);
       long now = System.nanoTime();
       copy(account, into, now);
-      if (undisturbed(account, before)) {
+      if (undisturbed(account, before) || tries == MAX_TRIES) {
         return now;
       }
       Thread.onSpinWait();
