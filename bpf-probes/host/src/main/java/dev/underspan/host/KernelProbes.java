@@ -161,11 +161,11 @@ public final class KernelProbes implements AutoCloseable {
    * @throws ProbeException when there is none yet, or it refuses
    */
   public void reconnect(Path socket) throws ProbeException {
-    host.close();
     TlsLibraries libraries = tlsLibraries;
     if (libraries != null) {
       libraries.forget();
     }
+    host.close();
     SidecarClient client = SidecarClient.connect(socket, slots, ringBytes, maps);
     client.maps().close(); // the same again
     host = client;

@@ -180,6 +180,16 @@ final class Native {
     }
   }
 
+  /** setsockopt(2) of SOL_SOCKET with a time; 0 or -errno. */
+  static int setSocketTimeout(int fd, int option, long seconds) {
+    ByteBuffer bytes = allocate(16).putLong(0, seconds);
+    try {
+      return (int) call(NUMBERS.setOption, fd, SOL_SOCKET, option, address(bytes), 16, 0);
+    } finally {
+      Reference.reachabilityFence(bytes);
+    }
+  }
+
   /** socket(2); the descriptor or -errno. */
   static int socket(int domain, int type) {
     return (int) call(NUMBERS.socket, domain, type, 0, 0, 0, 0);

@@ -18,6 +18,7 @@ final class SidecarClient implements ProbeHost {
   private final UnixSocket socket;
   private final ProcessMaps maps;
   private final @Nullable ProbeException socketsMissing;
+  private boolean closed;
 
   private SidecarClient(
       UnixSocket socket, ProcessMaps maps, @Nullable ProbeException socketsMissing) {
@@ -82,12 +83,15 @@ final class SidecarClient implements ProbeHost {
   }
 
   private synchronized int done(ByteBuffer request, int... files) throws ProbeException {
+    if (closed) {
+      throw ProbeException.of("the sidecar is gone"); // its descriptor may be something else's now
+    }
     return ask(socket, SidecarProtocol.DONE, request, files).bytes().getInt();
   }
 
   /** Asks and does not wait for the answer; 0, or -errno. For tests. */
   synchronized int sendOnly(ByteBuffer request) {
-    return socket.send(request);
+    return closed ? -1 : socket.send(request);
   }
 
   ProcessMaps maps() {
@@ -163,7 +167,10 @@ final class SidecarClient implements ProbeHost {
   }
 
   @Override
-  public void close() {
-    socket.close();
+  public synchronized void close() {
+    if (!closed) {
+      closed = true;
+      socket.close();
+    }
   }
 }

@@ -46,6 +46,9 @@ public final class TlsLibraries implements AutoCloseable {
 
   private ProbeHost host;
 
+  /** The probes went with who had them, and nobody else has come yet. */
+  private boolean forgotten;
+
   /** By file; those that are of no interest, or cannot be had, without descriptors. */
   private final Map<String, Library> known = new HashMap<>();
 
@@ -70,6 +73,9 @@ public final class TlsLibraries implements AutoCloseable {
    */
   public synchronized List<String> refresh() {
     List<String> news = new ArrayList<>();
+    if (forgotten) {
+      return news;
+    }
     try {
       Set<String> here = new HashSet<>();
       for (Mapping mapping : Mapping.executable()) {
@@ -144,6 +150,7 @@ public final class TlsLibraries implements AutoCloseable {
 
   /** Whoever had the probes is gone. */
   synchronized void forget() {
+    forgotten = true;
     linker = -1;
     known.clear();
   }
@@ -151,6 +158,7 @@ public final class TlsLibraries implements AutoCloseable {
   /** Goes on with probes of another one; {@link #refresh} is due. */
   synchronized void resume(ProbeHost newHost) throws ProbeException {
     host = newHost;
+    forgotten = false;
     watch();
   }
 

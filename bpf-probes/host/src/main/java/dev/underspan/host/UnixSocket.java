@@ -21,6 +21,9 @@ final class UnixSocket implements AutoCloseable {
   private static final int SOL_SOCKET = 1;
   private static final int SO_PASSCRED = 16;
   private static final int SO_PEERCRED = 17;
+  private static final int SO_RCVTIMEO = 20;
+  private static final int SO_SNDTIMEO = 21;
+  private static final int PATIENCE_SECONDS = 5;
   private static final int SCM_RIGHTS = 1;
   private static final int SCM_CREDENTIALS = 2;
   private static final int MSG_NOSIGNAL = 0x4000;
@@ -97,7 +100,7 @@ final class UnixSocket implements AutoCloseable {
     return new UnixSocket(fd);
   }
 
-  /** Connects, and waits in every further call. */
+  /** Connects, and waits in every further call, but no more than some seconds. */
   static UnixSocket connect(Path path) throws ProbeException {
     int fd = open(false);
     int error = Native.connect(fd, name(path));
@@ -105,6 +108,8 @@ final class UnixSocket implements AutoCloseable {
       Native.close(fd);
       throw ProbeException.of("connecting to the sidecar at " + path, -error, "");
     }
+    Native.setSocketTimeout(fd, SO_RCVTIMEO, PATIENCE_SECONDS);
+    Native.setSocketTimeout(fd, SO_SNDTIMEO, PATIENCE_SECONDS);
     return new UnixSocket(fd);
   }
 
