@@ -26,8 +26,7 @@ static long find_owned(__u32 step, struct search *search)
 struct sweep {
 	void *ledger;
 	void *given_back;
-	__u32 admission;
-	__u32 taken;
+	__u64 admission;
 };
 
 static long sweep_slot(__u32 step, struct sweep *sweep)
@@ -37,10 +36,8 @@ static long sweep_slot(__u32 step, struct sweep *sweep)
 
 	if (!slot)
 		return 1;
-	if (slot->owner && slot->admission == sweep->admission) {
-		sweep->taken++;
+	if (slot->owner && slot->admission == sweep->admission)
 		return 0;
-	}
 	slot->head.valid = 0;
 	slot->agent = 0;
 	slot->owner = 0;
@@ -59,7 +56,7 @@ int admit(struct admit_args *args)
 		return -1;
 	if (args->step == ADMIT_BEGIN) {
 		process->admission++;
-		process->whole = args->whole;
+		process->whole = 1;
 		/* The end of a stop may have been missed. */
 		if (process->stopped & STOP_ON)
 			process->stopped = bpf_ktime_get_ns() - (process->stopped & ~STOP_ON);
@@ -68,9 +65,7 @@ int admit(struct admit_args *args)
 	sweep.ledger = ledger;
 	sweep.given_back = given_back;
 	sweep.admission = process->admission;
-	sweep.taken = 0;
 	bpf_loop(process->slot_cursor, sweep_slot, &sweep, 0);
-	args->slots = sweep.taken;
 	return 0;
 }
 

@@ -146,8 +146,6 @@ enum admit_step {
 struct admit_args {
 	__u32 process; /* in: its number */
 	__u32 step; /* in: enum admit_step */
-	__u32 whole; /* in: see struct process_state */
-	__u32 slots; /* out: how many are taken */
 };
 
 #endif

@@ -142,7 +142,7 @@ final class Programs implements AutoCloseable {
    */
   void admit(int number, int pidfd) throws ProbeException {
     step(number, Layout.ADMIT_BEGIN);
-    ByteBuffer mark = Native.allocate(skeletonValue()).putInt(0, number);
+    ByteBuffer mark = Native.allocate(markSize()).putInt(0, number);
     int error = LightSkeleton.update(skeleton.map("threads"), pidfd, mark, BPF_ANY);
     if (error < 0) {
       throw ProbeException.of("marking the process", -error, "");
@@ -156,7 +156,7 @@ final class Programs implements AutoCloseable {
   /**
    * Of the map "threads": a struct of the programs' own, of which the number is the first field.
    */
-  private int skeletonValue() throws ProbeException {
+  private int markSize() throws ProbeException {
     // struct bpf_map_info: value_size at 12.
     ByteBuffer info = info(skeleton.map("threads"), 80);
     return info.getInt(12);
@@ -165,7 +165,6 @@ final class Programs implements AutoCloseable {
   private void step(int number, int step) throws ProbeException {
     ByteBuffer arguments = Native.allocate(Layout.AdmitArgs.SIZE);
     arguments.putInt(Layout.AdmitArgs.PROCESS, number).putInt(Layout.AdmitArgs.STEP, step);
-    arguments.putInt(Layout.AdmitArgs.WHOLE, 1);
     int result = LightSkeleton.runProgram(skeleton.program("admit"), arguments);
     if (result != 0) {
       throw ProbeException.of("admitting a process", result < 0 ? -result : result, "");
