@@ -35,10 +35,13 @@ public final class Ledger {
   private static final long STOP_ON = 1L << 63;
 
   /**
-   * A writer takes some nanoseconds, so after these many something is wrong with the number; who
-   * reads is an application's thread, and must go on.
+   * A writer takes some nanoseconds, or as long as a hypervisor keeps its processor from it. After
+   * this long something is wrong with the number; who reads is an application's thread, and must go
+   * on.
    */
-  private static final int MAX_TRIES = 10_000;
+  private static final long MAX_WAIT_NS = 500_000_000;
+
+  private static final long GIVE_UP = -1;
 
   private final ByteBuffer memory;
   private final int slots;
@@ -228,14 +231,13 @@ public final class Ledger {
    */
   public void read(int slot, long[] into, long now) {
     int account = at(slot) + Layout.Slot.ACCOUNT;
-    for (int tries = 1; ; tries++) {
+    for (long since = 0; since != GIVE_UP; since = waited(since)) {
       int before = (int) INT.getVolatile(memory, account + Layout.Account.SEQ);
       copy(account, into, now);
       addOffset(slot, into);
-      if (undisturbed(account, before) || tries == MAX_TRIES) {
+      if (undisturbed(account, before)) {
         return;
       }
-      Thread.onSpinWait();
     }
   }
 
@@ -255,15 +257,26 @@ public final class Ledger {
   /** {@link #readNow} of the platform thread itself, whichever virtual thread it carries. */
   public long readCarrier(int slot, long[] into) {
     int account = at(slot) + Layout.Slot.ACCOUNT;
-    for (int tries = 1; ; tries++) {
+    long now = 0;
+    for (long since = 0; since != GIVE_UP; since = waited(since)) {
       int before = (int) INT.getVolatile(memory, account + Layout.Account.SEQ);
-      long now = System.nanoTime();
+      now = System.nanoTime();
       copy(account, into, now);
-      if (undisturbed(account, before) || tries == MAX_TRIES) {
-        return now;
+      if (undisturbed(account, before)) {
+        break;
       }
-      Thread.onSpinWait();
     }
+    return now;
+  }
+
+  /** Between two tries: since when it is being tried, or GIVE_UP; 0 stands for the first time. */
+  private static long waited(long since) {
+    Thread.onSpinWait();
+    long now = System.nanoTime();
+    if (since == 0) {
+      return now == 0 || now == GIVE_UP ? 1 : now;
+    }
+    return now - since > MAX_WAIT_NS ? GIVE_UP : since;
   }
 
   private boolean undisturbed(int account, int before) {

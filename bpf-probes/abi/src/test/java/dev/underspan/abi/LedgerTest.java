@@ -154,6 +154,19 @@ class LedgerTest {
   }
 
   @Test
+  void readingGivesUpOnAWriterThatNeverFinishes() throws Exception {
+    int at = 7 * SLOT_BYTES + ACCOUNT;
+    memory.putInt(at, 3).putLong(at + 32, 5).putLong(at + 8, 10);
+    CompletableFuture<Void> reading =
+        CompletableFuture.runAsync(
+            () -> {
+              ledger.read(7, new long[12], 10);
+              ledger.readNow(7, new long[12]);
+            });
+    assertThat(reading.get(20, TimeUnit.SECONDS)).isNull();
+  }
+
+  @Test
   void readingBesideAWriterIsConsistent() throws Exception {
     int at = 11 * SLOT_BYTES + ACCOUNT;
     AtomicBoolean stop = new AtomicBoolean();
