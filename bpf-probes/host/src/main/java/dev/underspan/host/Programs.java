@@ -2,6 +2,7 @@ package dev.underspan.host;
 
 import dev.underspan.abi.Layout;
 import java.nio.ByteBuffer;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,6 +39,8 @@ final class Programs implements AutoCloseable {
   private final LightSkeleton skeleton;
   private final @Nullable ProbeException socketsMissing;
   private int admissions;
+  // By the number of a process, its own: the end of an adopted connection is told to nobody else.
+  private final Map<Integer, Integer> admissionOf = new HashMap<>();
 
   private Programs(String set, @Nullable ProbeException socketsMissing) throws ProbeException {
     this.set = set;
@@ -100,7 +103,8 @@ final class Programs implements AutoCloseable {
 
   /** Gives a number's maps to the programs; they keep them. */
   void put(int number, ProcessMaps maps, int slots) throws ProbeException {
-    admissions++;
+    int admission = ++admissions;
+    admissionOf.put(number, admission);
     int freeSlots = ProcessMaps.createFreeSlots(slots);
     try {
       set("free_slots", number, freeSlots);
@@ -108,7 +112,7 @@ final class Programs implements AutoCloseable {
       Native.close(freeSlots);
     }
     if (socketsMissing == null) {
-      set("admissions", number, admissions);
+      set("admissions", number, admission);
       set("events", number, maps.events());
       set("recent", number, maps.recent());
     }
@@ -126,6 +130,7 @@ final class Programs implements AutoCloseable {
 
   /** The number's process is served no more. */
   void remove(int number) {
+    admissionOf.remove(number);
     LightSkeleton.delete(skeleton.map("ledgers"), number);
     LightSkeleton.delete(skeleton.map("free_slots"), number);
     if (socketsMissing == null) {
@@ -194,7 +199,8 @@ final class Programs implements AutoCloseable {
    * listening one hands on to what it accepts. Nothing where it is known by now.
    */
   void adopt(int socket, int number) {
-    if (socketsMissing != null) {
+    Integer admission = admissionOf.get(number);
+    if (socketsMissing != null || admission == null) {
       return;
     }
     int listening = Native.isListening(socket);
@@ -205,7 +211,7 @@ final class Programs implements AutoCloseable {
     connection.putInt(
         Layout.Connection.ROLE, listening == 1 ? Layout.ROLE_LISTENER : Layout.ROLE_UNKNOWN);
     connection.putInt(Layout.Connection.PROCESS, number);
-    connection.putInt(Layout.Connection.ADMISSION, admissions);
+    connection.putInt(Layout.Connection.ADMISSION, admission);
     LightSkeleton.update(skeleton.map("connections"), socket, connection, BPF_NOEXIST);
   }
 
