@@ -12,7 +12,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -114,18 +113,8 @@ class BesideOpenTelemetryIT {
 
   private static void assertEnriched(Span span) {
     assertThat(span.text("underspan.level")).as("%s", span).isEqualTo("kernel");
-    long sum = 0;
-    for (Map.Entry<String, Object> attribute : span.attributes().entrySet()) {
-      if (attribute.getKey().startsWith("underspan.time.")
-          && !attribute.getKey().endsWith(".threads")) {
-        sum += ((Number) attribute.getValue()).longValue();
-      }
-    }
-    long threads = Math.max(1, span.number("underspan.time.threads"));
     long tolerance = Math.max(span.durationNanos() / 200, 20_000);
-    assertThat(sum)
-        .as("%s", span)
-        .isBetween(span.durationNanos() - tolerance, threads * span.durationNanos() + tolerance);
+    assertThat(Budget.addsUp(span, tolerance)).as("%s", span).isTrue();
   }
 
   private static void assertServer(Span span) {

@@ -70,14 +70,7 @@ class LedgerIT {
   }
 
   private static double sum(Span span) {
-    double sum = 0;
-    for (Map.Entry<String, ?> attribute : span.attributes().entrySet()) {
-      if (attribute.getKey().startsWith("underspan.time.")
-          && !attribute.getKey().endsWith(".threads")) {
-        sum += ((Number) attribute.getValue()).longValue() / MS;
-      }
-    }
-    return sum;
+    return Budget.sum(span) / MS;
   }
 
   private static void assertAddsUp(SoftAssertions softly, String path, Span span) {

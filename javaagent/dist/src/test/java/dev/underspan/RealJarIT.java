@@ -12,7 +12,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
@@ -62,18 +61,7 @@ class RealJarIT {
         .allSatisfy(
             span -> {
               assertThat(span.attributes().get("underspan.level")).isEqualTo("kernel");
-              long sum = 0;
-              for (Map.Entry<String, ?> attribute : span.attributes().entrySet()) {
-                if (attribute.getKey().startsWith("underspan.time.")
-                    && !attribute.getKey().endsWith(".threads")) {
-                  sum += ((Number) attribute.getValue()).longValue();
-                }
-              }
-              // The JDK's HTTP client works for a request on a thread of its own at the same time.
-              long threads = Math.max(1, span.number("underspan.time.threads"));
-              long duration = span.endNanos() - span.startNanos();
-              long tolerance = Math.max(duration / 100, 100_000);
-              assertThat(sum).isBetween(duration - tolerance, threads * duration + tolerance);
+              Budget.assertAddsUp(span);
             });
   }
 

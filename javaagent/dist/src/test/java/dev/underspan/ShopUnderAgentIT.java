@@ -17,7 +17,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,16 +31,6 @@ class ShopUnderAgentIT {
   private static long time(Span span, String kind) {
     Object value = span.attributes().get("underspan." + kind);
     return value == null ? 0 : ((Number) value).longValue();
-  }
-
-  private static long sum(Span span) {
-    long sum = 0;
-    for (Map.Entry<String, Object> attribute : span.attributes().entrySet()) {
-      if (attribute.getKey().startsWith("underspan.time.")) {
-        sum += ((Number) attribute.getValue()).longValue();
-      }
-    }
-    return sum;
   }
 
   private static List<Trace> run(Shop shop, TraceStore store, Situation situation)
@@ -147,9 +136,9 @@ class ShopUnderAgentIT {
     List<String> off = new ArrayList<>();
     for (Span span : spans) {
       long duration = span.endNanos() - span.startNanos();
-      if (Math.abs(sum(span) - duration) > duration / 200) {
+      if (Math.abs(Budget.sum(span) - duration) > duration / 200) {
         off.add(
-            (sum(span) - duration)
+            (Budget.sum(span) - duration)
                 + " of "
                 + duration
                 + " ns: "

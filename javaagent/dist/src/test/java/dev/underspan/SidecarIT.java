@@ -148,19 +148,7 @@ class SidecarIT {
         .allSatisfy(
             span -> {
               assertThat(span.text("underspan.level")).isEqualTo("sidecar");
-              long sum = 0;
-              for (var attribute : span.attributes().entrySet()) {
-                if (attribute.getKey().startsWith("underspan.time.")
-                    && !attribute.getKey().endsWith(".threads")) {
-                  sum += ((Number) attribute.getValue()).longValue();
-                }
-              }
-              long threads = Math.max(1, span.number("underspan.time.threads"));
-              long duration = span.endNanos() - span.startNanos();
-              long tolerance = Math.max(duration / 100, 100_000);
-              assertThat(sum)
-                  .as("%s", span)
-                  .isBetween(duration - tolerance, threads * duration + tolerance);
+              Budget.assertAddsUp(span);
             });
   }
 

@@ -11,18 +11,11 @@ import dev.underspan.demo.Trace;
 import dev.underspan.demo.TraceStore;
 import dev.underspan.sample.load.PostgresLauncher;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -39,9 +32,6 @@ class ClientMatrixIT {
   private static final int REQUESTS = 307; // prime
   private static final int AT_ONCE = 100;
   private static final Duration QUIET = Duration.ofMillis(700);
-
-  private static final HttpClient CLIENT =
-      HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
   private static final Matrix MATRIX =
       new Matrix(
@@ -242,19 +232,7 @@ class ClientMatrixIT {
   }
 
   private static void load(AppUnderAgent app, Library library) throws Exception {
-    Semaphore free = new Semaphore(AT_ONCE);
-    List<CompletableFuture<String>> answers = new ArrayList<>();
-    for (int id = 0; id < REQUESTS; id++) {
-      free.acquire();
-      URI uri = URI.create("http://127.0.0.1:" + app.port + "/" + library.path + "/" + id);
-      answers.add(
-          CLIENT
-              .sendAsync(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString())
-              .whenComplete((response, failure) -> free.release())
-              .thenApply(HttpResponse::body));
-    }
-    for (CompletableFuture<String> answer : answers) {
-      assertThat(answer.get(60, TimeUnit.SECONDS)).isEqualTo("ok");
-    }
+    assertThat(NumberedRequests.send(app.port, "/" + library.path + "/", REQUESTS, AT_ONCE))
+        .containsOnly("ok");
   }
 }

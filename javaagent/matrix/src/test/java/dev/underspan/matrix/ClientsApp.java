@@ -79,7 +79,7 @@ public final class ClientsApp {
     app.prepare();
     server.createContext("/", app::handle);
     ExecutorService executor =
-        args[0].equals("virtual") ? virtualThreads() : Executors.newFixedThreadPool(64);
+        args[0].equals("virtual") ? VirtualThreads.executor() : Executors.newFixedThreadPool(64);
     server.setExecutor(executor);
     server.start();
     System.out.println("port " + server.getAddress().getPort());
@@ -87,12 +87,6 @@ public final class ClientsApp {
       // until the test lets go
     }
     Runtime.getRuntime().halt(0);
-  }
-
-  /** Not in the JDK that this is compiled for. */
-  private static ExecutorService virtualThreads() throws ReflectiveOperationException {
-    return (ExecutorService)
-        Executors.class.getMethod("newVirtualThreadPerTaskExecutor").invoke(null);
   }
 
   private void handle(HttpExchange exchange) throws IOException {

@@ -71,7 +71,8 @@ public final class KafkaApp {
   public static void main(String[] args) throws Exception {
     KafkaApp app = new KafkaApp(args);
     boolean virtual = args[0].equals("virtual");
-    ExecutorService consumers = virtual ? virtualThreads() : Executors.newCachedThreadPool();
+    ExecutorService consumers =
+        virtual ? VirtualThreads.executor() : Executors.newCachedThreadPool();
     CountDownLatch assigned = new CountDownLatch(TOPICS.size());
     for (String topic : TOPICS) {
       consumers.execute(() -> app.consume(topic, assigned));
@@ -79,19 +80,13 @@ public final class KafkaApp {
     assigned.await();
     app.server.createContext("/send/", app::send);
     app.server.createContext("/", exchange -> answer(exchange, 200, "ok"));
-    app.server.setExecutor(virtual ? virtualThreads() : Executors.newFixedThreadPool(64));
+    app.server.setExecutor(virtual ? VirtualThreads.executor() : Executors.newFixedThreadPool(64));
     app.server.start();
     System.out.println("port " + app.server.getAddress().getPort());
     while (System.in.read() >= 0) {
       // until the test lets go
     }
     Runtime.getRuntime().halt(0);
-  }
-
-  /** Not in the JDK that this is compiled for. */
-  private static ExecutorService virtualThreads() throws ReflectiveOperationException {
-    return (ExecutorService)
-        Executors.class.getMethod("newVirtualThreadPerTaskExecutor").invoke(null);
   }
 
   private static int number(String path) {

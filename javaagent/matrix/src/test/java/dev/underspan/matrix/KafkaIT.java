@@ -3,6 +3,7 @@ package dev.underspan.matrix;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.underspan.AppUnderAgent;
+import dev.underspan.Budget;
 import dev.underspan.Jdks;
 import dev.underspan.bridge.wire.KafkaBroker;
 import dev.underspan.demo.OtlpReceiver;
@@ -11,10 +12,6 @@ import dev.underspan.demo.Trace;
 import dev.underspan.demo.TraceStore;
 import java.io.File;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -24,8 +21,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -45,9 +40,6 @@ class KafkaIT {
   private static final int REQUESTS = 307; // prime
   private static final int AT_ONCE = 100;
   private static final Duration QUIET = Duration.ofMillis(1500);
-
-  private static final HttpClient CLIENT =
-      HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
   private static final String VERSION = System.getProperty("underspan.matrix.kafka", "");
 
@@ -346,7 +338,7 @@ class KafkaIT {
               && topic.equals(span.text("messaging.destination.name"))
               && "send".equals(span.text("messaging.operation.type"))
               && "kernel".equals(span.text("underspan.level"))
-              && addsUp(span));
+              && Budget.addsUp(span));
       for (Trace.Node child : producer.children()) {
         processed(child, span, topic, id);
       }
@@ -371,7 +363,7 @@ class KafkaIT {
                   .startsWith("readers-of-" + topic)
               && "kernel".equals(span.text("underspan.level"))
               && span.number("underspan.time.cpu") > 0
-              && addsUp(span));
+              && Budget.addsUp(span));
       for (Trace.Node call : process.children()) {
         call(call, null, "/handled/" + id);
       }
@@ -395,39 +387,12 @@ class KafkaIT {
       }
     }
 
-    private static boolean addsUp(Span span) {
-      long sum = 0;
-      for (Map.Entry<String, Object> attribute : span.attributes().entrySet()) {
-        if (attribute.getKey().startsWith("underspan.time.")
-            && !attribute.getKey().endsWith(".threads")) {
-          sum += ((Number) attribute.getValue()).longValue();
-        }
-      }
-      long duration = span.durationNanos();
-      long threads = Math.max(1, span.number("underspan.time.threads"));
-      long tolerance = Math.max(duration / 100, 100_000);
-      return sum >= duration - tolerance && sum <= threads * duration + tolerance;
-    }
-
     private static int number(String path) {
       return Integer.parseInt(path.substring(path.lastIndexOf('/') + 1));
     }
   }
 
   private static void load(AppUnderAgent app) throws Exception {
-    Semaphore free = new Semaphore(AT_ONCE);
-    List<CompletableFuture<String>> answers = new ArrayList<>();
-    for (int id = 0; id < REQUESTS; id++) {
-      free.acquire();
-      URI uri = URI.create("http://127.0.0.1:" + app.port + "/send/" + id);
-      answers.add(
-          CLIENT
-              .sendAsync(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString())
-              .whenComplete((response, failure) -> free.release())
-              .thenApply(HttpResponse::body));
-    }
-    for (CompletableFuture<String> answer : answers) {
-      assertThat(answer.get(60, TimeUnit.SECONDS)).isEqualTo("ok");
-    }
+    assertThat(NumberedRequests.send(app.port, "/send/", REQUESTS, AT_ONCE)).containsOnly("ok");
   }
 }

@@ -3,6 +3,7 @@ package dev.underspan.matrix;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.underspan.AppUnderAgent;
+import dev.underspan.Budget;
 import dev.underspan.demo.Span;
 import dev.underspan.demo.TraceStore;
 import java.net.URI;
@@ -124,17 +125,7 @@ final class PathSpans {
     assertThat(span.text("http.request.method")).as(what).isNotNull();
     assertThat(span.number("http.response.status_code")).as(what).isEqualTo(200);
     assertThat(span.number("underspan.queue.receive")).as(what).isPositive();
-    long sum = 0;
-    for (Map.Entry<String, Object> attribute : span.attributes().entrySet()) {
-      if (attribute.getKey().startsWith("underspan.time.")
-          && !attribute.getKey().endsWith(".threads")) {
-        sum += ((Number) attribute.getValue()).longValue();
-      }
-    }
-    long duration = span.durationNanos();
-    long threads = Math.max(1, span.number("underspan.time.threads"));
-    long tolerance = Math.max(duration / 100, 100_000);
-    assertThat(sum).as(what).isBetween(duration - tolerance, threads * duration + tolerance);
+    Budget.assertAddsUp(span);
   }
 
   static void assertQuiet(AppUnderAgent app) throws Exception {

@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.IntFunction;
@@ -80,19 +79,13 @@ public final class R2dbcApp {
         HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 1000);
     server.createContext("/", app::handle);
     server.setExecutor(
-        args[0].equals("virtual") ? virtualThreads() : Executors.newFixedThreadPool(64));
+        args[0].equals("virtual") ? VirtualThreads.executor() : Executors.newFixedThreadPool(64));
     server.start();
     System.out.println("port " + server.getAddress().getPort());
     while (System.in.read() >= 0) {
       // until the test lets go
     }
     Runtime.getRuntime().halt(0);
-  }
-
-  /** Not in the JDK that this is compiled for. */
-  private static ExecutorService virtualThreads() throws ReflectiveOperationException {
-    return (ExecutorService)
-        Executors.class.getMethod("newVirtualThreadPerTaskExecutor").invoke(null);
   }
 
   private Mono<?> answer(String path) {

@@ -10,18 +10,11 @@ import dev.underspan.demo.Trace;
 import dev.underspan.demo.TraceStore;
 import dev.underspan.sample.load.PostgresLauncher;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -45,9 +38,6 @@ class R2dbcIT {
   private static final int AT_ONCE_ON_ONE = 30;
 
   private static final Duration QUIET = Duration.ofMillis(700);
-
-  private static final HttpClient CLIENT =
-      HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
   private static final Matrix MATRIX =
       new Matrix(
@@ -187,20 +177,10 @@ class R2dbcIT {
   }
 
   private static void load(int port, Way way) throws Exception {
-    Semaphore free = new Semaphore(way.shared() ? AT_ONCE_ON_ONE : AT_ONCE);
-    List<CompletableFuture<String>> answers = new ArrayList<>();
-    for (int id = 0; id < REQUESTS; id++) {
-      free.acquire();
-      URI uri = URI.create("http://127.0.0.1:" + port + way.path + id);
-      answers.add(
-          CLIENT
-              .sendAsync(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString())
-              .whenComplete((response, failure) -> free.release())
-              .thenApply(HttpResponse::body));
-    }
-    for (CompletableFuture<String> answer : answers) {
-      assertThat(answer.get(60, TimeUnit.SECONDS)).doesNotContain("Exception");
-    }
+    int atOnce = way.shared() ? AT_ONCE_ON_ONE : AT_ONCE;
+    assertThat(NumberedRequests.send(port, way.path, REQUESTS, atOnce))
+        .hasSize(REQUESTS)
+        .noneMatch(body -> body.contains("Exception"));
   }
 
   /** Of the statements of all requests of one way. */

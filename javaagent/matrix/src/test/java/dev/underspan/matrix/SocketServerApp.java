@@ -60,10 +60,7 @@ public final class SocketServerApp {
           case "tls-sockets" -> tlsSockets();
           case "tls-engine" -> tlsEngine();
           case "pooled" -> threaded(Executors.newFixedThreadPool(130));
-          case "virtual" ->
-              threaded(
-                  (ExecutorService)
-                      Executors.class.getMethod("newVirtualThreadPerTaskExecutor").invoke(null));
+          case "virtual" -> threaded(VirtualThreads.executor());
           case "selector" -> selector();
           case "nanohttpd" -> nanoHttpd();
           case "undertow" -> undertow();

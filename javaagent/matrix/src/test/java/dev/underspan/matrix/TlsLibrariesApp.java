@@ -246,8 +246,7 @@ public final class TlsLibrariesApp {
             .version(HttpClient.Version.HTTP_1_1)
             .build();
     Semaphore connections = new Semaphore(32);
-    ExecutorService virtual =
-        (ExecutorService) Executors.class.getMethod("newVirtualThreadPerTaskExecutor").invoke(null);
+    ExecutorService virtual = VirtualThreads.executor();
     calls.put(
         "many",
         number -> {
