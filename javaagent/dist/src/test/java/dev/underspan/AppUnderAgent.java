@@ -18,6 +18,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** An application of the tests, started with the real jar; ends when closed. */
@@ -214,6 +216,13 @@ public final class AppUnderAgent implements AutoCloseable {
   /** What it wrote to its standard error. */
   public String errors() throws IOException {
     return Files.readString(stderr);
+  }
+
+  /** A counter of the agent's as it told it at the end, with debug=true. */
+  public int counted(String name) throws IOException {
+    Matcher counter = Pattern.compile(Pattern.quote(name) + "=([0-9]+)").matcher(errors());
+    assertThat(counter.find()).as(errors()).isTrue();
+    return Integer.parseInt(counter.group(1));
   }
 
   /** Its answer to a request. */

@@ -31,6 +31,9 @@ class BesideOpenTelemetryIT {
   @TempDir static Path postgresLog;
   @TempDir Path directory;
 
+  /** Calls whose span ended before their events could be read; the agent counts them. */
+  private int withoutFacts;
+
   private static PostgresLauncher database;
 
   @BeforeAll
@@ -73,6 +76,7 @@ class BesideOpenTelemetryIT {
     return new AppUnderAgent.Builder(home, directory, receiver.endpoint())
         .jvm("-Xmx256m")
         .classPath(jars("postgresql-.*jar"))
+        .agent("debug=true") // for its counters at the end
         .environment("OTEL_METRICS_EXPORTER", "none")
         .environment("OTEL_LOGS_EXPORTER", "none")
         .command(MAIN, url());
@@ -125,22 +129,38 @@ class BesideOpenTelemetryIT {
     assertThat(span.number("underspan.tcp.rtt")).as("%s", span).isPositive();
   }
 
-  private static void assertCall(Span span) {
+  /** Whether the call has what the kernel knows of it, and then it is right. */
+  private boolean assertCall(Span span) {
     assertEnriched(span);
     assertThat(span.kind()).isEqualTo(Span.Kind.CLIENT);
+    if (span.number("underspan.net.bytes_out") == 0 || span.number("underspan.net.bytes_in") == 0) {
+      withoutFacts++;
+      return false;
+    }
     assertThat(span.number("underspan.net.bytes_out")).as("%s", span).isBetween(20L, 1000L);
     assertThat(span.number("underspan.net.bytes_in")).as("%s", span).isBetween(20L, 1000L);
     assertThat(span.number("underspan.net.first_byte"))
         .as("%s", span)
         .isBetween(1L, span.durationNanos());
     assertThat(span.number("underspan.tcp.rtt")).as("%s", span).isPositive();
+    return true;
   }
 
   /** The query sleeps for 30 ms before it answers. */
-  private static void assertQuery(Span span) {
-    assertCall(span);
-    assertThat(span.number("underspan.net.first_byte")).as("%s", span).isGreaterThan(29 * MS);
+  private void assertQuery(Span span) {
+    if (assertCall(span)) {
+      assertThat(span.number("underspan.net.first_byte")).as("%s", span).isGreaterThan(29 * MS);
+    }
     assertThat(span.number("underspan.time.network")).as("%s", span).isGreaterThan(25 * MS);
+  }
+
+  /** Ends it; the few calls without facts, on a busy machine, must be those that it counted. */
+  private void assertEnd(AppUnderAgent app) throws Exception {
+    assertThat(app.end()).isZero();
+    assertThat(withoutFacts)
+        .as(app.errors())
+        .isLessThanOrEqualTo(app.counted("underspan.enrich.missed"))
+        .isLessThan(ROUNDS / 2);
   }
 
   private void assertBesideOfficial(AppUnderAgent app, TraceStore store, boolean ownQuery)
@@ -164,10 +184,10 @@ class BesideOpenTelemetryIT {
         assertThat(call.text("thread.name") == null).isEqualTo(ownQuery);
       }
     }
-    assertThat(app.end()).isZero();
-    assertThat(Files.readString(app.stderr)).doesNotContain("WARNING: instrumentation");
     assertThat(Files.readAllLines(app.stderr).stream().filter(line -> line.contains("[underspan]")))
         .hasSize(1);
+    assertEnd(app);
+    assertThat(Files.readString(app.stderr)).doesNotContain("WARNING: instrumentation");
   }
 
   @Test
@@ -239,7 +259,7 @@ class BesideOpenTelemetryIT {
         }
       }
       assertThat(List.of(calls, queries)).containsOnly(ROUNDS);
-      assertThat(app.end()).isZero();
+      assertEnd(app);
     }
   }
 

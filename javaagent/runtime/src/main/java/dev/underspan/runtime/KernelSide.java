@@ -27,11 +27,18 @@ final class KernelSide implements Kernel, EventPump {
   /** How many events an application's thread reads at once at most; some microseconds each. */
   private static final int PUMP_EVENTS = 256;
 
-  /** How long it waits for whoever reads just now. */
-  private static final long PUMP_WAIT_NS = 5_000_000;
+  /**
+   * How long it waits at most, for whoever reads just now and for records that are being written.
+   * Either is a matter of microseconds, but for a thread that had to leave its processor in
+   * between: that one is away for some ticks of the scheduler, of 4 or 10 ms each.
+   */
+  private static final long PUMP_WAIT_NS = 20_000_000;
 
-  /** How often it looks again at a record that another thread is writing. */
-  private static final int PUMP_TRIES = 100;
+  /** How often it looks again at once at a record that another thread is writing. */
+  private static final int PUMP_SPINS = 100;
+
+  /** How long it leaves the processor before it looks once more. */
+  private static final long PUMP_PAUSE_NS = 50_000;
 
   /** Held by who reads events: one thread at a time. */
   private final ReentrantLock reading = new ReentrantLock();
@@ -185,6 +192,7 @@ final class KernelSide implements Kernel, EventPump {
       return true;
     }
     long written = ring.written();
+    long begin = System.nanoTime();
     if (!lockReading()) {
       return false;
     }
@@ -194,8 +202,14 @@ final class KernelSide implements Kernel, EventPump {
         return true;
       }
       int count = ring.drain(current, PUMP_EVENTS);
-      for (int i = 0; i < PUMP_TRIES && count < PUMP_EVENTS && ring.read() < written; i++) {
-        Thread.onSpinWait();
+      for (int i = 0; count < PUMP_EVENTS && ring.read() < written; i++) {
+        if (i < PUMP_SPINS) {
+          Thread.onSpinWait();
+        } else if (System.nanoTime() - begin < PUMP_WAIT_NS) {
+          LockSupport.parkNanos(this, PUMP_PAUSE_NS);
+        } else {
+          break;
+        }
         count += ring.drain(current, PUMP_EVENTS - count);
       }
       handled.addAndGet(count);
