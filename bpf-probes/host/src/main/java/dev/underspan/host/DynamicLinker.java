@@ -18,7 +18,7 @@ record DynamicLinker(Path path, long mapped) {
   /** An entry of /proc/self/auxv: where the dynamic linker is. */
   private static final long AT_BASE = 7;
 
-  private static final String MAPPED = "_dl_debug_state";
+  static final String MAPPED = "_dl_debug_state";
 
   static DynamicLinker ofThisProcess() throws ProbeException {
     try {

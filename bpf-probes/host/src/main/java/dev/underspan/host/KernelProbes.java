@@ -280,7 +280,7 @@ public final class KernelProbes implements AutoCloseable {
 
   /** By what sockets are seen, if they are, where this process has the programs. */
   public String socketsBy() {
-    return programs().socketsBy();
+    return programs().set().means();
   }
 
   /** The mapped ledger. */

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,13 +15,15 @@ import org.jspecify.annotations.Nullable;
  * it away again. Nothing stays, however the process ends: nothing is pinned.
  */
 public final class ProbeTrial {
-  private static final List<String> SETS = List.of("ledger", "tracing");
   private static final String BTF_TRACEPOINT = "tp_btf/";
+
+  /** What is attached to a place in a file of the process; all others have theirs in the kernel. */
+  private static final Set<String> IN_FILES = Set.of("uprobe", "uretprobe");
 
   /**
    * What became of a program.
    *
-   * @param set the smallest that has it
+   * @param set ledger where it is one of those for accounts, which are the same in each set
    * @param attached whether it could be loaded and attached, alone
    * @param instructions as compiled
    * @param translated instructions as the kernel rewrote them; 0: not loaded
@@ -63,32 +66,41 @@ public final class ProbeTrial {
   public static ProbeTrial run() throws ProbeException {
     ProbeTrial trial = new ProbeTrial();
     boolean any = false;
-    for (String set : SETS) {
+    for (ProgramSet set : ProgramSet.values()) {
       try {
-        LightSkeleton.load(set, Map.of()).close();
-        trial.sets.put(set, Finding.yes());
+        LightSkeleton.load(set.id(), Map.of()).close();
+        trial.sets.put(set.id(), Finding.yes());
         any = true;
       } catch (ProbeException e) {
-        trial.sets.put(set, Finding.of(e));
+        trial.sets.put(set.id(), Finding.of(e));
       }
     }
     if (any) {
       try (Programs loaded = Programs.load()) {
-        trial.tryAll(loaded);
+        trial.tryAll(loaded, loaded.set().hasSockets() ? loaded.set() : ProgramSet.TRACING);
       }
     } else {
-      trial.tryAll(null);
+      trial.tryAll(null, ProgramSet.TRACING);
     }
     trial.monitors = monitorFields();
     return trial;
   }
 
-  /** Whether each set could be loaded. */
+  /** The same answer for each set, where it could not even be tried. */
+  public static Map<String, Finding> untried(Finding why) {
+    Map<String, Finding> sets = new LinkedHashMap<>();
+    for (ProgramSet set : ProgramSet.values()) {
+      sets.put(set.id(), why);
+    }
+    return sets;
+  }
+
+  /** Whether each set could be loaded, the best first; the first that could is used. */
   public Map<String, Finding> sets() {
     return sets;
   }
 
-  /** Of all sets, each program once. */
+  /** Of the set that is used, and the best one's where it is that of accounts or none. */
   public List<Program> programs() {
     return programs;
   }
@@ -113,10 +125,10 @@ public final class ProbeTrial {
     return maps;
   }
 
-  private void tryAll(@Nullable Programs loaded) throws ProbeException {
+  private void tryAll(@Nullable Programs loaded, ProgramSet set) throws ProbeException {
     Map<String, Finding> run = loaded == null ? Map.of() : run(loaded);
-    Map<String, Catalogue.Program> smaller = Catalogue.of("ledger");
-    for (Catalogue.Program program : Catalogue.of("tracing").values()) {
+    Map<String, Catalogue.Program> accounts = Catalogue.of(ProgramSet.LEDGER.id());
+    for (Catalogue.Program program : Catalogue.of(set.id()).values()) {
       String name = program.name();
       LightSkeleton skeleton = loaded == null ? null : loaded.skeleton();
       ProgramInfo info =
@@ -130,7 +142,7 @@ public final class ProbeTrial {
       programs.add(
           new Program(
               name,
-              smaller.containsKey(name) ? "ledger" : "tracing",
+              accounts.containsKey(name) ? ProgramSet.LEDGER.id() : set.id(),
               program.target(),
               attached,
               program.instructions(),
@@ -180,11 +192,11 @@ public final class ProbeTrial {
   private static Finding attach(Catalogue.Program program, LightSkeleton skeleton) {
     String name = program.name();
     try {
-      if (program.target().startsWith(BTF_TRACEPOINT)) {
+      if (IN_FILES.contains(program.target())) {
+        attachUprobe(name, program.target().equals("uretprobe"), skeleton);
+      } else {
         skeleton.attach(name);
         skeleton.detach(name);
-      } else {
-        attachUprobe(name, program.target().equals("uretprobe"), skeleton);
       }
       return Finding.yes();
     } catch (ProbeException e) {

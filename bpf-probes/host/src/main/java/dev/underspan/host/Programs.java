@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,46 +32,43 @@ final class Programs implements AutoCloseable {
           "on_received",
           "on_received_v6");
 
-  /** Sets with sockets, the best first; by a property, so that tests can try another one. */
-  private static final List<String> WITH_SOCKETS =
-      List.of(System.getProperty("underspan.programs", "tracing,functions").split(",", -1));
-
-  private final String set;
+  private final ProgramSet set;
   private final LightSkeleton skeleton;
   private final @Nullable ProbeException socketsMissing;
   private int admissions;
   // By the number of a process, its own: the end of an adopted connection is told to nobody else.
   private final Map<Integer, Integer> admissionOf = new HashMap<>();
 
-  private Programs(String set, @Nullable ProbeException socketsMissing) throws ProbeException {
+  private Programs(ProgramSet set, @Nullable ProbeException better) throws ProbeException {
     this.set = set;
-    this.skeleton = LightSkeleton.load(set, Map.of());
-    this.socketsMissing = socketsMissing;
+    this.skeleton = LightSkeleton.load(set.id(), Map.of());
+    this.socketsMissing =
+        set.hasSockets()
+            ? null
+            : Objects.requireNonNullElseGet(better, () -> ProbeException.of("not asked for"));
   }
 
   /**
-   * Loads the first whole set that the kernel takes, and the ledger alone where it takes none.
-   * Nothing is attached yet.
+   * Loads the first whole set that the kernel takes. Nothing is attached yet.
    *
-   * @throws ProbeException when not even the ledger can be had
+   * @throws ProbeException when not even accounts can be had
    */
   static Programs load() throws ProbeException {
     ProbeException missing = null;
-    for (String set : WITH_SOCKETS) {
+    for (ProgramSet set : ProgramSet.preferences()) {
       try {
-        return new Programs(set, null);
+        return new Programs(set, missing);
       } catch (ProbeException e) {
-        if (e.errno() == Native.EPERM || e.errno() == Native.ENOSYS) {
-          throw e; // the same awaits the others
-        }
-        if (missing == null) {
-          missing = e;
-        } else {
+        if (missing != null) {
           missing.addSuppressed(e);
+        } else if (e.errno() == Native.EPERM || e.errno() == Native.ENOSYS) {
+          throw e; // the same awaits the others
+        } else {
+          missing = e;
         }
       }
     }
-    return new Programs("ledger", missing);
+    throw Objects.requireNonNull(missing);
   }
 
   /** From now on they run. */
@@ -87,9 +85,9 @@ final class Programs implements AutoCloseable {
     }
   }
 
-  /** How sockets are seen, if they are: by tracepoints or by functions. */
-  String socketsBy() {
-    return set.equals("functions") ? set : "tracepoints";
+  /** Which of the sets they are. */
+  ProgramSet set() {
+    return set;
   }
 
   LightSkeleton skeleton() {

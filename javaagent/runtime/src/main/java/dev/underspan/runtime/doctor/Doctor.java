@@ -6,8 +6,6 @@ import dev.underspan.host.ProbeTrial;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /** The command: looks, tries, and tells. It leaves nothing behind. */
 public final class Doctor {
@@ -96,15 +94,11 @@ public final class Doctor {
             mounts.report("securityfs")),
         Cgroups.look(mounts),
         features.found(),
-        sets(trial, untried),
+        trial == null ? ProbeTrial.untried(untried) : trial.sets(),
         programs,
         maps,
         Safety.of(programs, maps),
         JvmFacts.look(programs),
         sidecar);
-  }
-
-  private static Map<String, Finding> sets(@Nullable ProbeTrial trial, Finding untried) {
-    return trial == null ? Map.of("ledger", untried, "tracing", untried) : trial.sets();
   }
 }

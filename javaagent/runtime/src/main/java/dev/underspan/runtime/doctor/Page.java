@@ -152,15 +152,9 @@ final class Page {
   }
 
   private void programs(Report report) {
+    head("sets of programs: the first that the kernel takes is used");
+    report.sets().forEach((name, finding) -> row(name, words(finding)));
     head("programs: each loaded, attached alone, and taken away again");
-    report
-        .sets()
-        .forEach(
-            (name, finding) -> {
-              if (!finding.isYes()) {
-                row("set " + name, words(finding));
-              }
-            });
     if (report.programs().isEmpty()) {
       return;
     }
