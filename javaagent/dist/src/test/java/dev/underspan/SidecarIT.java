@@ -21,6 +21,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -208,6 +209,43 @@ class SidecarIT {
         await("is served no more", sidecar::says);
       }
     }
+  }
+
+  /**
+   * What a service of another user may look at of one that is served: neither its descriptors nor
+   * the kernel's list of maps. Root may, so there is something to be found.
+   */
+  @Test
+  void nobodyElseReachesItsMaps() throws Exception {
+    Path home = Jdks.homes().toList().get(0);
+    List<String> other = NOBODY.stream().map(word -> word.replace("65534", "65532")).toList();
+    try (Sidecar sidecar = new Sidecar(home);
+        AppUnderAgent app = app(home, NOBODY, "http://127.0.0.1:1")) {
+      assertThat(app.level()).contains("level sidecar");
+      String process = "/proc/" + app.process.pid();
+      List<List<String>> ways =
+          List.of(
+              List.of("bpftool", "map", "show"),
+              List.of("bpftool", "map", "dump", "name", "ledger"),
+              List.of("ls", "-l", process + "/fd"),
+              List.of("head", "-c1", process + "/maps"));
+      for (List<String> way : ways) {
+        assertThat(exitCode(List.of(), way)).as("root: %s", way).isZero();
+        assertThat(exitCode(other, way)).as("%s", way).isNotZero();
+      }
+      assertThat(sidecar.says("is served")).isTrue();
+      assertThat(app.end()).isZero();
+    }
+  }
+
+  private static int exitCode(List<String> wrapper, List<String> command) throws Exception {
+    List<String> all = new ArrayList<>(wrapper);
+    all.addAll(command);
+    return new ProcessBuilder(all)
+        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+        .redirectError(ProcessBuilder.Redirect.DISCARD)
+        .start()
+        .waitFor();
   }
 
   /** Killed again and again under load: no request fails, and what it had is gone with it. */
