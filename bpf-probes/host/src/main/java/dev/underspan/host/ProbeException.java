@@ -10,6 +10,11 @@ public final class ProbeException extends Exception {
       "The kernel knows not all that the programs need (5.18 or newer for the ledger, 6.3 or newer"
           + " for sockets by tracepoints)";
 
+  private static final int ENOENT = 2;
+  private static final int EPIPE = 32;
+  static final int ECONNRESET = 104;
+  private static final int ECONNREFUSED = 111;
+
   private final int errno;
 
   private ProbeException(String message, int errno) {
@@ -47,6 +52,11 @@ public final class ProbeException extends Exception {
     return new ProbeException("the sidecar refuses: " + why, errno);
   }
 
+  /** Whether a sidecar did not answer because there is none, or because it has just ended. */
+  public boolean isNobodyThere() {
+    return errno == ENOENT || errno == EPIPE || errno == ECONNRESET || errno == ECONNREFUSED;
+  }
+
   /** For a failure of the foreign function layer, which throws what it likes. */
   public static String nativePart(Throwable failure) {
     Throwable cause = failure;
@@ -82,7 +92,7 @@ public final class ProbeException extends Exception {
   static String name(int errno) {
     return switch (errno) {
       case Native.EPERM -> "EPERM (not permitted)";
-      case 2 -> "ENOENT (not found)";
+      case ENOENT -> "ENOENT (not found)";
       case 3 -> "ESRCH (no such symbol in this kernel)";
       case 7 -> "E2BIG (too large)";
       case 12 -> "ENOMEM (out of memory, or RLIMIT_MEMLOCK on an old kernel)";
@@ -90,6 +100,8 @@ public final class ProbeException extends Exception {
       case Native.EINVAL -> "EINVAL (invalid argument)";
       case Native.ENOSYS -> "ENOSYS (no such system call)";
       case 95 -> "EOPNOTSUPP (not supported)";
+      case ECONNRESET -> "ECONNRESET (the other end has closed)";
+      case ECONNREFUSED -> "ECONNREFUSED (nobody listens)";
       default -> "errno " + errno;
     };
   }

@@ -68,7 +68,7 @@ final class SidecarClient implements ProbeHost {
     }
     Message answer = socket.receive();
     if (answer == null) {
-      throw ProbeException.of("the sidecar has closed the connection");
+      throw ProbeException.of("asking the sidecar", ProbeException.ECONNRESET, "");
     }
     int type = answer.bytes().remaining() < 8 ? 0 : answer.bytes().getInt();
     if (type == expected) {

@@ -15,6 +15,9 @@ import org.jspecify.annotations.Nullable;
 final class KernelLink {
   private static final long RETRY_NS = 500_000_000;
 
+  /** Where there never was one. */
+  private static final long FIRST_RETRY_NS = 2_000_000_000;
+
   /** Of one that is there and refuses. */
   private static final long REFUSED_RETRY_NS = 10_000_000_000L;
 
@@ -100,16 +103,11 @@ final class KernelLink {
   }
 
   private void run(User user, AgentThreads threads) {
-    String told = missing;
-    while (!Thread.currentThread().isInterrupted()) {
-      KernelSide known = kernel;
-      try {
+    try {
+      while (true) {
+        KernelSide known = kernel;
         if (known == null) {
-          if (!Files.exists(socket)) {
-            LockSupport.parkNanos(this, 4 * RETRY_NS);
-            continue;
-          }
-          known = connect();
+          known = await(null);
           kernel = known;
           known.probes().markAgents(threads.ids());
           user.first(known);
@@ -118,38 +116,40 @@ final class KernelLink {
         known.probes().awaitSidecarEnd();
         user.gone(known);
         Log.warn("the sidecar is gone: level process until there is one at " + socket + " again");
-        await(known);
-        user.back(known);
+        user.back(await(known));
         Log.info("the sidecar is back: level sidecar");
-      } catch (ProbeException e) {
-        String why = String.valueOf(e.getMessage());
-        if (!told.contains(why)) {
-          Log.warn("a sidecar at " + socket + " is of no use: " + why);
-          told = why;
-        }
-        LockSupport.parkNanos(this, REFUSED_RETRY_NS);
-      } catch (RuntimeException e) {
-        Log.warn("the sidecar is not followed any more: " + e);
-        return;
       }
+    } catch (RuntimeException e) {
+      Log.warn("the sidecar is not followed any more: " + e);
     }
   }
 
-  private void await(KernelSide known) {
-    String told = "";
-    while (!Thread.currentThread().isInterrupted()) {
-      long pause = RETRY_NS;
+  /**
+   * Waits until there is a sidecar that serves this process.
+   *
+   * @param known what goes on with it; null to begin
+   */
+  private KernelSide await(@Nullable KernelSide known) {
+    String told = missing;
+    while (true) {
+      long pause = known == null ? FIRST_RETRY_NS : RETRY_NS;
       if (Files.exists(socket)) {
+        pause = RETRY_NS;
         try {
+          if (known == null) {
+            return connect();
+          }
           known.reconnect(socket);
-          return;
+          return known;
         } catch (ProbeException e) {
           String why = String.valueOf(e.getMessage());
           // One that was killed leaves its socket, on which nobody listens.
-          if (e.errno() == 0 && !why.equals(told)) {
-            Log.warn(why);
-            told = why;
+          if (!e.isNobodyThere()) {
             pause = REFUSED_RETRY_NS;
+            if (!told.contains(why)) {
+              Log.warn("the sidecar at " + socket + " is of no use: " + why);
+              told = why;
+            }
           }
         }
       }
