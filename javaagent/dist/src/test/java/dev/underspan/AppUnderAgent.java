@@ -218,6 +218,16 @@ public final class AppUnderAgent implements AutoCloseable {
     return Files.readString(stderr);
   }
 
+  /** What it said: for a test that fails. */
+  @Override
+  public String toString() {
+    try {
+      return errors();
+    } catch (IOException e) {
+      return e.toString();
+    }
+  }
+
   /** A counter of the agent's as it told it at the end, with debug=true. */
   public int counted(String name) throws IOException {
     Matcher counter = Pattern.compile(Pattern.quote(name) + "=([0-9]+)").matcher(errors());
