@@ -13,6 +13,7 @@ import jnr.ffi.Runtime;
 /** The system calls that we need, and nothing else native. Thread-safe. */
 final class Native {
   static final int EPERM = 1;
+  static final int EBADF = 9;
   static final int EACCES = 13;
   static final int EINVAL = 22;
   static final int ENOSYS = 38;

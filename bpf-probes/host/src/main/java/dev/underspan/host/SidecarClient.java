@@ -162,7 +162,21 @@ final class SidecarClient implements ProbeHost {
     for (int from = 0; from < sockets.size(); from += UnixSocket.MAX_DESCRIPTORS) {
       int to = Math.min(sockets.size(), from + UnixSocket.MAX_DESCRIPTORS);
       int[] some = sockets.subList(from, to).stream().mapToInt(Integer::intValue).toArray();
-      done(SidecarProtocol.message(SidecarProtocol.SOCKETS, some.length), some);
+      tell(some);
+    }
+  }
+
+  /** The application may close one of them meanwhile, and then the kernel sends none. */
+  private void tell(int... sockets) throws ProbeException {
+    try {
+      done(SidecarProtocol.message(SidecarProtocol.SOCKETS, sockets.length), sockets);
+    } catch (ProbeException e) {
+      if (e.errno() != Native.EBADF) {
+        throw e;
+      }
+      for (int i = 0; sockets.length > 1 && i < sockets.length; i++) {
+        tell(sockets[i]);
+      }
     }
   }
 

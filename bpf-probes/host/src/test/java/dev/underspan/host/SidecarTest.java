@@ -21,6 +21,7 @@ import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.NullUnmarked;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -335,6 +336,35 @@ class SidecarTest {
     client.close();
     client.maps().close();
     assertServes();
+  }
+
+  /** The application goes on opening and closing sockets while they are told. */
+  @Test
+  void socketsThatAreClosedMeanwhileAreLeftOut() throws Exception {
+    SidecarClient client = SidecarClient.connect(path, SLOTS, RING, null);
+    int stays = Native.socket(2, 1); // AF_INET, SOCK_STREAM
+    int comesAndGoes = Native.socket(2, 1);
+    Native.close(comesAndGoes);
+    AtomicBoolean over = new AtomicBoolean();
+    Thread application =
+        new Thread(
+            () -> {
+              while (!over.get()) {
+                Native.close(Native.socket(2, 1));
+              }
+            });
+    application.start();
+    try {
+      for (int i = 0; i < 1000; i++) {
+        client.adopt(List.of(stays, comesAndGoes));
+      }
+    } finally {
+      over.set(true);
+      application.join();
+      Native.close(stays);
+      client.close();
+      client.maps().close();
+    }
   }
 
   @Test
