@@ -1,18 +1,11 @@
 #!/usr/bin/env bash
-# Compiles the BPF programs and turns each into what the jar carries: a loader program, its data and a
-# description (see tools/LightSkeleton.java). Also generates the Java constants of the shared structs.
-# Usage: build.sh OUTPUT_DIR [ARCH]   ARCH: x86 (default on x86_64) or arm64
+# Compiles the BPF programs for each architecture, on any, and turns each into what the jar carries: a
+# loader program, its data and a description (see tools/LightSkeleton.java). Also generates the Java
+# constants of the shared structs, which are the same for all architectures.
+# Usage: build.sh OUTPUT_DIR
 set -euo pipefail
 cd "$(dirname "$0")"
 out=$1
-case ${2:-$(uname -m)} in
-x86 | x86_64) arch=x86 name=x86_64 ;;
-arm64 | aarch64) arch=arm64 name=aarch64 ;;
-*)
-	echo "build.sh: no BPF build for architecture ${2:-$(uname -m)}: add it to src/arch.h and here" >&2
-	exit 1
-	;;
-esac
 btf=${VMLINUX_BTF:-/sys/kernel/btf/vmlinux}
 if [ ! -r "$btf" ]; then
 	echo "build.sh: no kernel type information at $btf; set VMLINUX_BTF to a vmlinux BTF file" >&2
@@ -29,19 +22,31 @@ if command -v clang-format >/dev/null && ! clang-format --dry-run -Werror src/*.
 	echo "build.sh: run 'clang-format -i src/*.c src/*.h' in bpf-probes/programs" >&2
 	exit 1
 fi
-work=$out/work resources=$out/resources/dev/underspan/programs/$name
-mkdir -p "$work" "$resources" "$out/abi"
+work=$out/work
+mkdir -p "$work" "$out/abi"
 bpftool btf dump file "$btf" format c >"$work/vmlinux.h"
 
-for set in ledger tracing functions; do
-	# vmlinux.h is a system header here, so that its own padding is not reported.
-	clang -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$arch -Wall -Wextra -Wpadded -Werror \
-		-Wno-unused-parameter -Wno-unused-function -isystem "$work" -c src/$set.bpf.c -o "$work/$set.o"
-	bpftool gen skeleton -L "$work/$set.o" name "$set" >"$work/$set.lskel.h"
-	java tools/LightSkeleton.java "$work/$set.lskel.h" "$resources/$set"
-	llvm-objdump -dr --no-show-raw-insn "$work/$set.o" >"$work/$set.asm"
-	java tools/Catalogue.java "$work/$set.asm" "$work/vmlinux.h" "$resources/$set.catalogue"
-	cp "$work/$set.o" "$out/abi/$set.o"
-done
-bpftool btf dump file "$work/tracing.o" >"$work/tracing.btf.txt"
-java tools/AbiGenerator.java "$work/tracing.btf.txt" "$out/abi/java" src/ledger.h src/events.h src/connection.h
+compile() { # ARCHITECTURE as src/arch.h has it, and as Java and Linux have it
+	local arch=$1 name=$2 set
+	local objects=$work/$name resources=$out/resources/dev/underspan/programs/$name
+	mkdir -p "$objects" "$resources"
+	for set in ledger tracing functions; do
+		# vmlinux.h is a system header here, so that its own padding is not reported.
+		clang -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$arch -Wall -Wextra -Wpadded -Werror \
+			-Wno-unused-parameter -Wno-unused-function -isystem "$work" -c src/$set.bpf.c -o "$objects/$set.o"
+		bpftool gen skeleton -L "$objects/$set.o" name "$set" >"$objects/$set.lskel.h"
+		java tools/LightSkeleton.java "$objects/$set.lskel.h" "$resources/$set"
+		llvm-objdump -dr --no-show-raw-insn "$objects/$set.o" >"$objects/$set.asm"
+		java tools/Catalogue.java "$objects/$set.asm" "$work/vmlinux.h" "$resources/$set.catalogue"
+	done
+	bpftool btf dump file "$objects/tracing.o" >"$objects/tracing.btf.txt"
+	java tools/AbiGenerator.java "$objects/tracing.btf.txt" "$objects/java" src/ledger.h src/events.h src/connection.h
+}
+
+compile x86 x86_64
+compile arm64 aarch64
+diff -r "$work/x86_64/java" "$work/aarch64/java" || {
+	echo "build.sh: the structs of ledger.h, events.h or connection.h differ between architectures, see above" >&2
+	exit 1
+}
+cp -r "$work/x86_64/java" "$out/abi/"

@@ -74,15 +74,15 @@ static __always_inline void resume(struct slot *slot, __u32 state, __u64 now)
 {
 	struct account *account = &slot->account;
 
-	account->seq |= 1; /* whoever kept it may have ended in the middle of a change */
-	barrier();
+	/* Whoever kept it may have ended in the middle of a change. */
+	if (!(account->seq & 1))
+		turn(&account->seq);
 	if (now > account->last_ns)
 		account->ns[KIND_OTHER] += now - account->last_ns;
 	account->state = state;
 	account->stoppable = 0;
 	account->last_ns = now;
-	barrier();
-	account->seq++;
+	turn(&account->seq);
 }
 
 SEC("iter/task")

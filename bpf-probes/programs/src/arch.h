@@ -1,17 +1,50 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* All that depends on the processor architecture: system call numbers and argument registers. */
+/* All that depends on the processor architecture: system call numbers, registers, and what it takes
+ * that another processor sees stores in their order.
+ */
 #ifndef UNDERSPAN_ARCH_H
 #define UNDERSPAN_ARCH_H
 
+/* Begins or ends a change, for readers that take an even number for an undisturbed one: a full
+ * barrier, which it is on arm64 only if the value before is asked for.
+ */
+static __always_inline void turn_shared(__u32 *seq)
+{
+	__u32 before = __sync_fetch_and_add(seq, 1);
+
+	barrier_var(before);
+}
+
 #if defined(__TARGET_ARCH_x86)
 
-#define user_syscall(regs) ((long)(regs)->orig_ax)
-#define user_arg1(regs) ((regs)->di)
-#define user_arg2(regs) ((regs)->si)
-#define user_arg3(regs) ((regs)->dx)
-#define user_arg4(regs) ((regs)->r10)
-#define user_arg5(regs) ((regs)->r8)
-#define user_sp(regs) ((regs)->sp)
+/* Flavours of the kernel's struct, so that it is compiled on any machine, for any other. */
+struct pt_regs___of_x86 {
+	__u64 r10, r8, ax, cx, dx, si, di, orig_ax, sp;
+} __attribute__((preserve_access_index));
+
+#define registers(of) ((const struct pt_regs___of_x86 *)(of))
+
+#define user_syscall(of) ((long)registers(of)->orig_ax)
+#define user_arg1(of) (registers(of)->di)
+#define user_arg2(of) (registers(of)->si)
+#define user_arg3(of) (registers(of)->dx)
+#define user_arg4(of) (registers(of)->r10)
+#define user_arg5(of) (registers(of)->r8)
+
+#define call_arg1(of) (registers(of)->di)
+#define call_arg2(of) (registers(of)->si)
+#define call_arg3(of) (registers(of)->dx)
+#define call_arg4(of) (registers(of)->cx)
+#define call_result(of) (registers(of)->ax)
+#define user_sp(of) (registers(of)->sp)
+
+/* One writer only; stores are seen in their order. */
+static __always_inline void turn(__u32 *seq)
+{
+	barrier();
+	(*seq)++;
+	barrier();
+}
 
 #define NR_read 0
 #define NR_write 1
@@ -50,13 +83,32 @@
 
 #elif defined(__TARGET_ARCH_arm64)
 
-#define user_syscall(regs) ((long)(int)(regs)->syscallno)
-#define user_arg1(regs) ((regs)->regs[0])
-#define user_arg2(regs) ((regs)->regs[1])
-#define user_arg3(regs) ((regs)->regs[2])
-#define user_arg4(regs) ((regs)->regs[3])
-#define user_arg5(regs) ((regs)->regs[4])
-#define user_sp(regs) ((regs)->sp)
+struct pt_regs___of_arm64 {
+	__u64 regs[31], sp;
+	__s32 syscallno;
+	__u32 pad;
+} __attribute__((preserve_access_index));
+
+#define registers(of) ((const struct pt_regs___of_arm64 *)(of))
+
+#define user_syscall(of) ((long)registers(of)->syscallno)
+#define user_arg1(of) (registers(of)->regs[0])
+#define user_arg2(of) (registers(of)->regs[1])
+#define user_arg3(of) (registers(of)->regs[2])
+#define user_arg4(of) (registers(of)->regs[3])
+#define user_arg5(of) (registers(of)->regs[4])
+
+#define call_arg1 user_arg1
+#define call_arg2 user_arg2
+#define call_arg3 user_arg3
+#define call_arg4 user_arg4
+#define call_result user_arg1
+#define user_sp(of) (registers(of)->sp)
+
+static __always_inline void turn(__u32 *seq)
+{
+	turn_shared(seq);
+}
 
 #define NR_epoll_pwait 22
 #define NR_fcntl 25

@@ -3,7 +3,6 @@
 #include "maps.h"
 
 #include "admit.bpf.c"
-#include "arch.h"
 #include "safepoint.bpf.c"
 
 #define TASK_UNINTERRUPTIBLE 2

@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "arch.h"
 #include "events.h"
 
 /* A call of a thread into a library of TLS, see tls.bpf.c. */
@@ -191,8 +192,7 @@ static __always_inline void charge_split(void *ledger, struct slot *slot, __u32 
 	struct account *account = &slot->account;
 	__u64 elapsed = now - account->last_ns, kind = account->state;
 
-	account->seq++;
-	barrier();
+	turn(&account->seq);
 	if (account->stoppable) {
 		__s64 stop = stopped_until(ledger, now) - account->stopped_ns;
 
@@ -215,8 +215,7 @@ static __always_inline void charge_split(void *ledger, struct slot *slot, __u32 
 	if (stoppable)
 		account->stopped_ns = stopped_until(ledger, now);
 	account->last_ns = now;
-	barrier();
-	account->seq++;
+	turn(&account->seq);
 }
 
 static __always_inline void charge(void *ledger, struct slot *slot, __u32 state, __u64 now)

@@ -5,7 +5,6 @@
  */
 #include "maps.h"
 
-#include "arch.h"
 #include "connection.h"
 #include "http2.h"
 
@@ -302,7 +301,7 @@ static __always_inline void note_recent(__u32 number, struct sock *sk,
 	request = bpf_map_lookup_elem(requests, &place);
 	if (!request)
 		return;
-	__sync_fetch_and_add(&request->seq, 1); /* a full barrier, as is the one below */
+	turn_shared(&request->seq);
 	request->local_port = sk->__sk_common.skc_num;
 	request->remote_port = remote_port;
 	request->cookie = conn->cookie;
@@ -313,7 +312,7 @@ static __always_inline void note_recent(__u32 number, struct sock *sk,
 	request->bytes_in = conn->request_bytes;
 	request->rtt_us = rtt_us;
 	request->retransmits = retransmits;
-	__sync_fetch_and_add(&request->seq, 1);
+	turn_shared(&request->seq);
 }
 
 /* The same in the reader's slot, with its account. */

@@ -42,7 +42,7 @@ static __always_inline int enter_tls(struct pt_regs *regs, __u16 type, __u64 mov
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread_ref *ref = thread_ref_of(task);
-	__u64 frame = PT_REGS_SP(regs);
+	__u64 frame = user_sp(regs);
 	struct served served;
 	struct tls_call *call;
 
@@ -62,10 +62,10 @@ static __always_inline int enter_tls(struct pt_regs *regs, __u16 type, __u64 mov
 		return 0;
 	__builtin_memset(call, 0, sizeof(*call));
 	call->frame = frame;
-	call->buffer = PT_REGS_PARM2(regs);
+	call->buffer = call_arg2(regs);
 	call->moved = moved;
 	call->type = type;
-	call->stream = PT_REGS_PARM1(regs);
+	call->stream = call_arg1(regs);
 	return 0;
 }
 
@@ -86,13 +86,13 @@ int on_tls_read(struct pt_regs *regs)
 SEC("uprobe")
 int on_tls_write_ex(struct pt_regs *regs)
 {
-	return enter_tls(regs, EVENT_PLAIN_SENT, PT_REGS_PARM4(regs));
+	return enter_tls(regs, EVENT_PLAIN_SENT, call_arg4(regs));
 }
 
 SEC("uprobe")
 int on_tls_read_ex(struct pt_regs *regs)
 {
-	return enter_tls(regs, EVENT_PLAIN_RECEIVED, PT_REGS_PARM4(regs));
+	return enter_tls(regs, EVENT_PLAIN_RECEIVED, call_arg4(regs));
 }
 
 /* SSL_connect and SSL_do_handshake */
@@ -107,8 +107,8 @@ static __always_inline int note_error(struct pt_regs *regs, __u32 reason)
 {
 	struct thread_ref *ref = thread_ref_of(bpf_get_current_task_btf());
 
-	if (ref && ref->tls.stream && PT_REGS_SP(regs) < ref->tls.frame && !ref->tls.error &&
-	    (__u32)PT_REGS_PARM1(regs) == ERR_LIB_SSL)
+	if (ref && ref->tls.stream && user_sp(regs) < ref->tls.frame && !ref->tls.error &&
+	    (__u32)call_arg1(regs) == ERR_LIB_SSL)
 		ref->tls.error = reason;
 	return 0;
 }
@@ -117,14 +117,14 @@ static __always_inline int note_error(struct pt_regs *regs, __u32 reason)
 SEC("uprobe")
 int on_tls_error(struct pt_regs *regs)
 {
-	return note_error(regs, PT_REGS_PARM2(regs));
+	return note_error(regs, call_arg2(regs));
 }
 
 /* ERR_put_error, of the versions before */
 SEC("uprobe")
 int on_tls_error_old(struct pt_regs *regs)
 {
-	return note_error(regs, PT_REGS_PARM3(regs));
+	return note_error(regs, call_arg3(regs));
 }
 
 static __always_inline void fill_plain(struct socket_event *event, const struct tls_call *call,
@@ -206,7 +206,7 @@ int on_tls_return(struct pt_regs *regs)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread_ref *ref = thread_ref_of(task);
-	__s32 result = PT_REGS_RC(regs);
+	__s32 result = call_result(regs);
 	__u64 moved = result, now;
 	struct tls_session *session;
 	struct tls_call call;
@@ -219,7 +219,7 @@ int on_tls_return(struct pt_regs *regs)
 	/* Back from the call, or only from one within it? The return address may be taken off the
 	 * stack by now.
 	 */
-	if (!ref || !ref->tls.stream || PT_REGS_SP(regs) < ref->tls.frame)
+	if (!ref || !ref->tls.stream || user_sp(regs) < ref->tls.frame)
 		return 0;
 	call = ref->tls;
 	ref->tls.stream = 0;
@@ -284,7 +284,7 @@ int on_tls_return(struct pt_regs *regs)
 SEC("uprobe")
 int on_tls_free(struct pt_regs *regs)
 {
-	struct tls_key key = {.stream = PT_REGS_PARM1(regs)};
+	struct tls_key key = {.stream = call_arg1(regs)};
 
 	key.process = process_of(bpf_get_current_task_btf());
 	bpf_map_delete_elem(&tls_sessions, &key);

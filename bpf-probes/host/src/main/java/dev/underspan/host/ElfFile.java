@@ -25,7 +25,6 @@ final class ElfFile {
   private static final int SYMBOL = 24;
   private static final int PT_LOAD = 1;
   private static final int PF_X = 1;
-  private static final long PAGE_MASK = -4096L;
   private static final int STAPSDT = 3;
 
   private final ByteBuffer elf;
@@ -60,7 +59,7 @@ final class ElfFile {
       long from = elf.getLong(p + 8);
       if (elf.getInt(p) == PT_LOAD
           && (elf.getInt(p + 4) & PF_X) != 0
-          && offset >= (from & PAGE_MASK)
+          && offset >= (from & -(long) Native.PAGE)
           && offset < from + elf.getLong(p + 32)) {
         return elf.getLong(p + 16) - from + offset;
       }

@@ -79,7 +79,7 @@ public final class KernelProbes implements AutoCloseable {
   }
 
   private static long pages(int bytes) {
-    return (bytes + 4095L) & -4096L;
+    return (bytes + Native.PAGE - 1L) & -(long) Native.PAGE;
   }
 
   /**
@@ -112,9 +112,12 @@ public final class KernelProbes implements AutoCloseable {
   }
 
   private static void check(int ringBytes, int slots) throws ProbeException {
-    if (Integer.bitCount(ringBytes) != 1 || ringBytes < 4096) {
+    if (Integer.bitCount(ringBytes) != 1 || ringBytes < Native.PAGE) {
       throw ProbeException.of(
-          "the ring buffer's size must be a power of two of at least 4096, not " + ringBytes);
+          "the ring buffer's size must be a power of two and at least a page of memory, "
+              + Native.PAGE
+              + ", not "
+              + ringBytes);
     }
     if (slots < 1 || slots > MAX_SLOTS) {
       throw ProbeException.of("the ledger can have 1 to " + MAX_SLOTS + " slots, not " + slots);

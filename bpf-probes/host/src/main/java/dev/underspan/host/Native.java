@@ -1,6 +1,7 @@
 package dev.underspan.host;
 
 import com.kenai.jffi.MemoryIO;
+import com.kenai.jffi.PageManager;
 import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -36,6 +37,10 @@ final class Native {
       UnpackPlace.with(() -> LibraryLoader.create(LibC.class).load("c"));
   private static final Runtime RUNTIME = Runtime.getRuntime(LIBC);
   private static final MemoryIO MEMORY = MemoryIO.getInstance();
+
+  /** Of memory, bytes: 4096 on x86_64, and on aarch64 what the kernel was built for. */
+  static final int PAGE = (int) PageManager.getInstance().pageSize();
+
   private static final Numbers NUMBERS = Numbers.ofThisProcessor();
 
   private Native() {}

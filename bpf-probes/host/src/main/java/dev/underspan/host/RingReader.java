@@ -15,7 +15,6 @@ import java.util.function.Consumer;
  * its length with bit 31 while it is being written and bit 30 when it is to be skipped.
  */
 public final class RingReader {
-  private static final int PAGE = 4096;
   private static final int BUSY = 1 << 31;
   private static final int DISCARD = 1 << 30;
   private static final int HEADER = 8;
@@ -30,8 +29,8 @@ public final class RingReader {
   private final SocketEvent view = new SocketEvent();
 
   RingReader(int fd, int size) throws ProbeException {
-    consumer = Native.mmap(fd, PAGE, 0, Native.PROT_READ | Native.PROT_WRITE);
-    producer = Native.mmap(fd, PAGE + 2L * size, PAGE, Native.PROT_READ);
+    consumer = Native.mmap(fd, Native.PAGE, 0, Native.PROT_READ | Native.PROT_WRITE);
+    producer = Native.mmap(fd, Native.PAGE + 2L * size, Native.PAGE, Native.PROT_READ);
     mask = size - 1;
   }
 
@@ -55,7 +54,7 @@ public final class RingReader {
     long position = (long) LONG.getVolatile(consumer, 0);
     long end = (long) LONG.getAcquire(producer, 0);
     while (position < end && count < limit) {
-      int at = PAGE + (int) (position & mask);
+      int at = Native.PAGE + (int) (position & mask);
       int header = (int) INT.getAcquire(producer, at);
       if ((header & BUSY) != 0) {
         break;

@@ -172,7 +172,7 @@ final class SidecarConnection {
     ringBytes = bytes.getInt();
     if (slots < 1
         || slots > KernelProbes.MAX_SLOTS
-        || ringBytes < 4096
+        || ringBytes < Native.PAGE
         || ringBytes > MAX_RING
         || Integer.bitCount(ringBytes) != 1) {
       throw ProbeException.of(
