@@ -161,6 +161,8 @@ public final class AppUnderAgent implements AutoCloseable {
     environment.put("OTEL_SERVICE_NAME", "app");
     environment.put("OTEL_EXPORTER_OTLP_ENDPOINT", with.endpoint);
     environment.put("OTEL_BSP_SCHEDULE_DELAY", "200");
+    // On an emulated machine the default of 10 s is too little.
+    environment.put("OTEL_EXPORTER_OTLP_TIMEOUT", "60000");
     if (with.toolOptions) {
       environment.put("JAVA_TOOL_OPTIONS", String.join(" ", jvm));
     }
