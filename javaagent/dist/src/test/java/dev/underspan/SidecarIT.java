@@ -60,22 +60,26 @@ class SidecarIT {
     socket = directory.resolve("sidecar.sock");
   }
 
+  private List<String> sidecar(Path home) {
+    List<String> command = new ArrayList<>(LEAST);
+    command.addAll(
+        List.of(
+            home.resolve("bin/java").toString(),
+            "-Xmx64m",
+            "-jar",
+            JAR.toString(),
+            "sidecar",
+            "--socket",
+            socket.toString()));
+    return command;
+  }
+
   private final class Sidecar implements AutoCloseable {
     final Process process;
     final Path log = directory.resolve("sidecar-" + System.nanoTime());
 
     Sidecar(Path home) throws Exception {
-      List<String> command = new ArrayList<>(LEAST);
-      command.addAll(
-          List.of(
-              home.resolve("bin/java").toString(),
-              "-Xmx64m",
-              "-jar",
-              JAR.toString(),
-              "sidecar",
-              "--socket",
-              socket.toString()));
-      process = new ProcessBuilder(command).redirectError(log.toFile()).start();
+      process = new ProcessBuilder(sidecar(home)).redirectError(log.toFile()).start();
       await("listens on", this::says);
     }
 
@@ -182,6 +186,34 @@ class SidecarIT {
       assertTraced(app, store);
       assertThat(app.end()).isZero();
       assertThat(sidecar.says("user 65534")).isTrue();
+    }
+  }
+
+  /** As in a pod with a sidecar of its own: both in one PID namespace that is not the machine's. */
+  @ParameterizedTest
+  @MethodSource("dev.underspan.Jdks#homes")
+  void aPodMayHaveASidecarOfItsOwn(Path home) throws Exception {
+    Path log = directory.resolve("sidecar-of-the-pod");
+    String start =
+        String.join(" ", sidecar(home))
+            + " 2>"
+            + log
+            + " & while [ ! -S "
+            + socket
+            + " ]; do sleep 0.1; done; exec \"$@\"";
+    List<String> wrapper =
+        new ArrayList<>(
+            List.of(
+                "unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", start));
+    wrapper.add("sh");
+    wrapper.addAll(NOBODY);
+    TraceStore store = new TraceStore();
+    try (OtlpReceiver receiver = new OtlpReceiver(0, store);
+        AppUnderAgent app = app(home, wrapper, receiver.endpoint())) {
+      assertThat(app.level()).contains("level sidecar: ledger and sockets");
+      assertTraced(app, store);
+      assertThat(app.end()).isZero();
+      assertThat(Files.readString(log)).contains("process 1 (user 65534) is served");
     }
   }
 
