@@ -3,12 +3,14 @@ package dev.underspan.abi;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -16,7 +18,6 @@ import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -25,13 +26,7 @@ import org.junit.jupiter.api.TestFactory;
 class LayoutTest {
   private static final Path PROGRAMS = Path.of("../programs");
 
-  @SuppressWarnings("NullAway.Init")
-  private static Btf btf;
-
-  @BeforeAll
-  static void readObject() throws IOException {
-    btf = new Btf(PROGRAMS.resolve("target/bpf/abi/tracing.o"));
-  }
+  private static final List<String> ARCHITECTURES = List.of("x86_64", "aarch64");
 
   private static String snake(String camel) {
     return camel.replaceAll("(?<=.)(?=[A-Z])", "_").toLowerCase(Locale.ROOT);
@@ -48,12 +43,28 @@ class LayoutTest {
   }
 
   @TestFactory
-  Stream<DynamicTest> everyStructAgreesWithTheObject() {
-    return Arrays.stream(Layout.class.getDeclaredClasses())
-        .map(type -> DynamicTest.dynamicTest(snake(type.getSimpleName()), () -> agrees(type)));
+  Stream<DynamicTest> everyStructAgreesWithTheObjects() {
+    return ARCHITECTURES.stream().flatMap(LayoutTest::structsOf);
   }
 
-  private static void agrees(Class<?> type) throws IllegalAccessException {
+  private static Stream<DynamicTest> structsOf(String architecture) {
+    Btf btf = objectOf(architecture);
+    return Arrays.stream(Layout.class.getDeclaredClasses())
+        .map(
+            type ->
+                DynamicTest.dynamicTest(
+                    architecture + " " + snake(type.getSimpleName()), () -> agrees(btf, type)));
+  }
+
+  private static Btf objectOf(String architecture) {
+    try {
+      return new Btf(PROGRAMS.resolve("target/bpf/work/" + architecture + "/tracing.o"));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static void agrees(Btf btf, Class<?> type) throws IllegalAccessException {
     assertThat(btf.structs).containsKey(snake(type.getSimpleName()));
     Btf.Struct struct = btf.structs.getOrDefault(snake(type.getSimpleName()), none());
     Map<String, Integer> expected = new LinkedHashMap<>();

@@ -101,6 +101,7 @@ public final class ProbeException extends Exception {
       case Native.ENOSYS -> "ENOSYS (no such system call)";
       case 95 -> "EOPNOTSUPP (not supported)";
       case ECONNRESET -> "ECONNRESET (the other end has closed)";
+      case 524 -> "ENOTSUPP (not supported by this kernel on this processor)";
       case ECONNREFUSED -> "ECONNREFUSED (nobody listens)";
       default -> "errno " + errno;
     };

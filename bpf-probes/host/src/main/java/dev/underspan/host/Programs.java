@@ -39,13 +39,35 @@ final class Programs implements AutoCloseable {
   // By the number of a process, its own: the end of an adopted connection is told to nobody else.
   private final Map<Integer, Integer> admissionOf = new HashMap<>();
 
-  private Programs(ProgramSet set, @Nullable ProbeException better) throws ProbeException {
+  /**
+   * Loads a set; nothing is attached yet.
+   *
+   * @param better why there is none that is preferred; null if there was none to try
+   */
+  Programs(ProgramSet set, @Nullable ProbeException better) throws ProbeException {
     this.set = set;
     this.skeleton = LightSkeleton.load(set.id(), Map.of());
     this.socketsMissing =
         set.hasSockets()
             ? null
             : Objects.requireNonNullElseGet(better, () -> ProbeException.of("not asked for"));
+    if (set == ProgramSet.FUNCTIONS) {
+      tryAttaching();
+    }
+  }
+
+  /**
+   * That its functions cannot be traced (as on arm64 before 6.4), a kernel says only to who
+   * attaches.
+   */
+  private void tryAttaching() throws ProbeException {
+    try {
+      skeleton.attach("on_data_ready");
+      skeleton.detach("on_data_ready");
+    } catch (ProbeException e) {
+      close();
+      throw e;
+    }
   }
 
   /**
