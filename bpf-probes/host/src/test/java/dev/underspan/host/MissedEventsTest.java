@@ -85,6 +85,12 @@ class MissedEventsTest {
 
   @Test
   void aThreadThatWasNotSeenToRunHasItsProcessorTime() throws Exception {
+    TestProbes.assertSameProcessorTime(MS, this::runUnseen);
+  }
+
+  private long runUnseen() throws Exception {
+    spinning = false;
+    attached = false;
     CountDownLatch measuring = new CountDownLatch(1);
     CountDownLatch unseen = new CountDownLatch(1);
     CountDownLatch seen = new CountDownLatch(1);
@@ -122,9 +128,10 @@ class MissedEventsTest {
     seen.countDown();
     long[] account = result.get();
     assertAddsUp(account);
-    assertThat(account[Layout.KIND_CPU]).isBetween(59 * MS, processor[0] + MS);
+    assertThat(account[Layout.KIND_CPU]).isGreaterThan(59 * MS);
     // It waited for both latches; by no hint, so for the JVM itself.
     assertThat(account[Layout.KIND_LOCK]).isGreaterThan(40 * MS);
+    return Math.max(account[Layout.KIND_CPU] - processor[0], 0);
   }
 
   /** Looked at from outside while it is parked, since then the scheduler's account is exact. */
