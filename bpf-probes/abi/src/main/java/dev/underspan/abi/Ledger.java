@@ -16,7 +16,8 @@ import java.nio.ByteOrder;
  * <p>Memory order: the head's writer is the slot's own thread, and the kernel reads it in programs
  * that run on that same thread, so plain stores in program order suffice; {@code valid} is cleared
  * first and set last with release semantics for readers on other threads. The account carries a
- * sequence number, odd while the kernel writes.
+ * sequence number, odd while the kernel writes, whose stores are seen in their order on each
+ * processor: {@code turn()} in {@code arch.h}.
  */
 public final class Ledger {
   /** Length of a copy of an account: one long a kind, nanoseconds, in the order of the kinds. */

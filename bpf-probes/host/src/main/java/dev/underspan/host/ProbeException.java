@@ -47,6 +47,16 @@ public final class ProbeException extends Exception {
     return new ProbeException(message, 0);
   }
 
+  /** Sockets are seen in neither of the two ways. */
+  static ProbeException noSockets(ProbeException byTracepoints, ProbeException byFunctions) {
+    return new ProbeException(
+        "by functions (on arm64 Linux 6.4 or newer): "
+            + byFunctions.getMessage()
+            + "; by tracepoints (Linux 6.3 or newer): "
+            + byTracepoints.getMessage(),
+        byFunctions.errno);
+  }
+
   /** What the sidecar said. */
   static ProbeException refused(String why, int errno) {
     return new ProbeException("the sidecar refuses: " + why, errno);

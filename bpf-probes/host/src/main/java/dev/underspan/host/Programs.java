@@ -42,7 +42,7 @@ final class Programs implements AutoCloseable {
   /**
    * Loads a set; nothing is attached yet.
    *
-   * @param better why there is none that is preferred; null if there was none to try
+   * @param better why none that is preferred was taken; null if there was none to try
    */
   Programs(ProgramSet set, @Nullable ProbeException better) throws ProbeException {
     this.set = set;
@@ -76,21 +76,20 @@ final class Programs implements AutoCloseable {
    * @throws ProbeException when not even accounts can be had
    */
   static Programs load() throws ProbeException {
-    ProbeException missing = null;
+    ProbeException first = null;
+    ProbeException better = null;
     for (ProgramSet set : ProgramSet.preferences()) {
       try {
-        return new Programs(set, missing);
+        return new Programs(set, better);
       } catch (ProbeException e) {
-        if (missing != null) {
-          missing.addSuppressed(e);
-        } else if (e.errno() == Native.EPERM || e.errno() == Native.ENOSYS) {
+        if (first == null && (e.errno() == Native.EPERM || e.errno() == Native.ENOSYS)) {
           throw e; // the same awaits the others
-        } else {
-          missing = e;
         }
+        better = first == null ? e : ProbeException.noSockets(first, e);
+        first = first == null ? e : first;
       }
     }
-    throw Objects.requireNonNull(missing);
+    throw Objects.requireNonNull(first);
   }
 
   /** From now on they run. */

@@ -37,6 +37,7 @@ class DatagramTest {
 
   @BeforeAll
   static void open() throws Exception {
+    TestProbes.needSockets();
     probes = TestProbes.open();
   }
 

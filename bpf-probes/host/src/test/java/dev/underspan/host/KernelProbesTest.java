@@ -267,6 +267,7 @@ class KernelProbesTest {
 
   @Test
   void everyRequestIsSeenWithItsSpanAndArrival() throws Exception {
+    TestProbes.needSockets();
     int rounds = 211; // prime
     try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress());
         Socket client = new Socket(server.getInetAddress(), server.getLocalPort());
@@ -317,6 +318,7 @@ class KernelProbesTest {
 
   @Test
   void agentThreadsAreNeverSeen() throws Exception {
+    TestProbes.needSockets();
     try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
       int port = server.getLocalPort();
       CountDownLatch done = new CountDownLatch(1);
@@ -353,6 +355,7 @@ class KernelProbesTest {
 
   @Test
   void aFullBufferIsCounted() throws Exception {
+    TestProbes.needSockets();
     try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress());
         Socket client = new Socket(server.getInetAddress(), server.getLocalPort());
         Socket accepted = server.accept()) {

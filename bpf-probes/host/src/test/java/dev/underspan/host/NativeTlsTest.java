@@ -93,6 +93,7 @@ class NativeTlsTest {
 
   @BeforeAll
   static void open() throws Exception {
+    TestProbes.needSockets();
     probes = TestProbes.open();
     libraries = probes.watchTlsLibraries();
     assertThat(libraries.refresh()).isEmpty();

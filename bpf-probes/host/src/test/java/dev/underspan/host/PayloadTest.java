@@ -42,6 +42,7 @@ class PayloadTest {
 
   @BeforeAll
   static void open() throws Exception {
+    TestProbes.needSockets();
     probes = TestProbes.open();
   }
 

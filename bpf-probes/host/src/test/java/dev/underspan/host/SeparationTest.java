@@ -86,6 +86,7 @@ class SeparationTest {
 
   @Test
   void eachSeesItsOwnThreadsAndSocketsOnly() throws Exception {
+    TestProbes.needSockets();
     Path path = directory.resolve("sidecar.sock");
     Sidecar sidecar = Sidecar.open(path, 64 << 20, line -> {});
     Thread server = new Thread(sidecar::run, "sidecar");
@@ -146,6 +147,7 @@ class SeparationTest {
   /** An open socket is noted as its own process's, whichever was admitted last. */
   @Test
   void openSocketsAreAdoptedForTheirOwnProcess() throws Exception {
+    TestProbes.needSockets();
     int socket = Native.socket(2, 1); // AF_INET, SOCK_STREAM
     ProcessMaps first = ProcessMaps.create(SLOTS, RING);
     ProcessMaps second = ProcessMaps.create(SLOTS, RING);
