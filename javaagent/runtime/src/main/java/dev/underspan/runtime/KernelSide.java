@@ -22,12 +22,6 @@ final class KernelSide implements Kernel, EventPump {
   /** How long an event may lie unread. The programs never wake the reader: that would cost them. */
   private static final long POLL_NS = 5_000_000;
 
-  /**
-   * The same where none has come for a while, so that a JVM that does nothing hardly wakes. The
-   * buffer must hold what comes meanwhile.
-   */
-  private static final long IDLE_POLL_NS = 20_000_000;
-
   private final KernelProbes probes;
 
   /** How many events an application's thread reads at once at most; some microseconds each. */
@@ -144,7 +138,6 @@ final class KernelSide implements Kernel, EventPump {
     boolean last = false;
     long lostBefore = 0;
     long librariesBefore = 0;
-    long pause = POLL_NS;
     while (true) {
       int count;
       reading.lock();
@@ -185,11 +178,8 @@ final class KernelSide implements Kernel, EventPump {
         return;
       }
       last = stopping;
-      if (count > 0) {
-        pause = POLL_NS;
-      } else if (!last) {
-        LockSupport.parkNanos(this, pause);
-        pause = Math.min(pause + pause / 16, IDLE_POLL_NS);
+      if (count == 0 && !last) {
+        LockSupport.parkNanos(this, POLL_NS);
       }
     }
   }
