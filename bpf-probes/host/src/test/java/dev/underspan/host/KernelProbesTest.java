@@ -251,13 +251,11 @@ class KernelProbesTest {
   }
 
   private static Seen keep(SocketEvent event) {
-    byte[] payload = new byte[event.captured()];
-    event.payload(payload);
     return new Seen(
         event.type(),
         event.role(),
         event.total(),
-        new String(payload, StandardCharsets.US_ASCII),
+        TestProbes.text(event),
         event.beginNs(),
         event.ns(),
         event.hasHead() ? event.spanId() : 0,

@@ -12,8 +12,8 @@ import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.NullUnmarked;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,19 +35,7 @@ class SeparationTest {
 
     /** Arguments: the sidecar's socket, the id of a thread of the other process. */
     public static void main(String[] args) throws Exception {
-      KernelProbes[] connected = new KernelProbes[1];
-      Thread agent =
-          new Thread(
-              () -> {
-                try {
-                  connected[0] = KernelProbes.connect(Path.of(args[0]), RING, SLOTS);
-                } catch (ProbeException e) {
-                  throw new IllegalStateException(e);
-                }
-              });
-      agent.start();
-      agent.join();
-      KernelProbes probes = connected[0];
+      KernelProbes probes = connect(Path.of(args[0]));
       int slot = probes.enrol(false);
       talk("of the second");
       System.out.println("ready");
@@ -56,6 +44,10 @@ class SeparationTest {
       System.out.println("other " + probes.ledger().find(Integer.parseInt(args[1])));
       System.out.println("events " + payloads(probes));
     }
+  }
+
+  private static KernelProbes connect(Path sidecar) throws Exception {
+    return TestProbes.asAgent(() -> KernelProbes.connect(sidecar, RING, SLOTS));
   }
 
   private static void talk(String text) throws Exception {
@@ -70,17 +62,9 @@ class SeparationTest {
 
   /** Of what its events carry. */
   private static List<String> payloads(KernelProbes probes) {
-    List<String> seen = new CopyOnWriteArrayList<>();
-    probes
-        .events()
-        .drain(
-            event -> {
-              byte[] bytes = new byte[event.captured()];
-              event.payload(bytes);
-              if (bytes.length > 0) {
-                seen.add(new String(bytes, StandardCharsets.US_ASCII));
-              }
-            });
+    List<String> seen = new ArrayList<>();
+    probes.events().drain(event -> seen.add(TestProbes.text(event)));
+    seen.removeIf(String::isEmpty);
     return seen;
   }
 
@@ -92,21 +76,7 @@ class SeparationTest {
     Thread server = new Thread(sidecar::run, "sidecar");
     server.start();
     try {
-      KernelProbes[] connected = new KernelProbes[1];
-      ProbeException[] refused = new ProbeException[1];
-      Thread agent =
-          new Thread(
-              () -> {
-                try {
-                  connected[0] = KernelProbes.connect(path, RING, SLOTS);
-                } catch (ProbeException e) {
-                  refused[0] = e;
-                }
-              });
-      agent.start();
-      agent.join();
-      assertThat(refused[0]).isNull();
-      KernelProbes probes = connected[0];
+      KernelProbes probes = connect(path);
       int slot = probes.enrol(false);
       Process second =
           new ProcessBuilder(

@@ -62,25 +62,8 @@ class SidecarTest {
     assertThat(path).doesNotExist();
   }
 
-  /** On a thread of its own: who connects becomes the agent's. */
   private KernelProbes connect() throws Exception {
-    KernelProbes[] connected = new KernelProbes[1];
-    ProbeException[] refused = new ProbeException[1];
-    Thread thread =
-        new Thread(
-            () -> {
-              try {
-                connected[0] = KernelProbes.connect(path, RING, SLOTS);
-              } catch (ProbeException e) {
-                refused[0] = e;
-              }
-            });
-    thread.start();
-    thread.join();
-    if (refused[0] != null) {
-      throw refused[0];
-    }
-    return connected[0];
+    return TestProbes.asAgent(() -> KernelProbes.connect(path, RING, SLOTS));
   }
 
   private static void assertMeasures(KernelProbes probes) throws Exception {
@@ -120,7 +103,7 @@ class SidecarTest {
           Socket accepted = older.accept()) {
         client.getOutputStream().write("to the older one".getBytes(StandardCharsets.US_ASCII));
         assertThat(accepted.getInputStream().readNBytes(16)).hasSize(16);
-        probes.events().drain(event -> seen.add(role(event) + " " + payload(event)));
+        probes.events().drain(event -> seen.add(role(event) + " " + TestProbes.text(event)));
       }
       assertThat(seen)
           .containsExactly(
@@ -131,12 +114,6 @@ class SidecarTest {
 
   private static int role(SocketEvent event) {
     return event.role();
-  }
-
-  private static String payload(SocketEvent event) {
-    byte[] bytes = new byte[event.captured()];
-    event.payload(bytes);
-    return new String(bytes, StandardCharsets.US_ASCII);
   }
 
   @Test

@@ -5,11 +5,14 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
+import dev.underspan.abi.SocketEvent;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.NullUnmarked;
 
 /** The programs on the running kernel, and what they say of a piece of work. */
@@ -27,27 +30,36 @@ final class TestProbes {
   }
 
   static KernelProbes open(int slots) throws Exception {
-    KernelProbes[] opened = new KernelProbes[1];
-    CountDownLatch done = new CountDownLatch(1);
-    List<Throwable> failures = new ArrayList<>();
-    // Whoever opens becomes the agent's thread, and the test's own must not.
-    Thread opener =
-        new Thread(
-            () -> {
-              try {
-                opened[0] = KernelProbes.open(1 << 20, slots);
-              } catch (Throwable e) {
-                failures.add(e);
-              }
-              done.countDown();
-            });
-    opener.start();
-    done.await();
-    assertThat(failures).isEmpty();
+    KernelProbes opened = asAgent(() -> KernelProbes.open(1 << 20, slots));
+    assertThat(opened.socketsMissing() == null).as("sees sockets").isEqualTo(SOCKETS);
+    assertThat(opened.safepointsMissing()).isNull();
+    return opened;
+  }
 
-    assertThat(opened[0].socketsMissing() == null).as("sees sockets").isEqualTo(SOCKETS);
-    assertThat(opened[0].safepointsMissing()).isNull();
-    return opened[0];
+  /** A way to be served. */
+  interface Opening {
+    KernelProbes open() throws ProbeException;
+  }
+
+  /** On a thread of its own: who opens becomes the agent's, and the test's own must not. */
+  static KernelProbes asAgent(Opening opening) throws Exception {
+    FutureTask<KernelProbes> opened = new FutureTask<>(opening::open);
+    new Thread(opened).start();
+    try {
+      return opened.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof ProbeException problem) {
+        throw problem;
+      }
+      throw e;
+    }
+  }
+
+  /** What an event carries. */
+  static String text(SocketEvent event) {
+    byte[] bytes = new byte[event.captured()];
+    event.payload(bytes);
+    return new String(bytes, StandardCharsets.US_ASCII);
   }
 
   /** For a test that is about sockets: not on a kernel that has no way to see them. */
