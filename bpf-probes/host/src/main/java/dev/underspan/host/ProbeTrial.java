@@ -65,25 +65,30 @@ public final class ProbeTrial {
    */
   public static ProbeTrial run() throws ProbeException {
     ProbeTrial trial = new ProbeTrial();
-    boolean any = false;
-    for (ProgramSet set : ProgramSet.values()) {
-      try {
-        new Programs(set, null).close();
-        trial.sets.put(set.id(), Finding.yes());
-        any = true;
-      } catch (ProbeException e) {
-        trial.sets.put(set.id(), Finding.of(e));
-      }
-    }
-    if (any) {
-      try (Programs loaded = Programs.load()) {
-        trial.tryAll(loaded, loaded.set().hasSockets() ? loaded.set() : ProgramSet.TRACING);
-      }
-    } else {
-      trial.tryAll(null, ProgramSet.TRACING);
+    try (Programs used = trial.trySets()) {
+      trial.tryAll(used);
     }
     trial.monitors = monitorFields();
     return trial;
+  }
+
+  /** Loads each set alone, and keeps the first that would be used; null if there is none. */
+  private @Nullable Programs trySets() {
+    Programs used = null;
+    for (ProgramSet set : ProgramSet.values()) {
+      try {
+        Programs loaded = new Programs(set, null);
+        sets.put(set.id(), Finding.yes());
+        if (used == null && ProgramSet.preferences().contains(set)) {
+          used = loaded;
+        } else {
+          loaded.close();
+        }
+      } catch (ProbeException e) {
+        sets.put(set.id(), Finding.of(e));
+      }
+    }
+    return used;
   }
 
   /** The same answer for each set, where it could not even be tried. */
@@ -125,7 +130,9 @@ public final class ProbeTrial {
     return maps;
   }
 
-  private void tryAll(@Nullable Programs loaded, ProgramSet set) throws ProbeException {
+  private void tryAll(@Nullable Programs loaded) throws ProbeException {
+    ProgramSet set =
+        loaded != null && loaded.set().hasSockets() ? loaded.set() : ProgramSet.TRACING;
     Map<String, Finding> run = loaded == null ? Map.of() : run(loaded);
     Map<String, Catalogue.Program> accounts = Catalogue.of(ProgramSet.LEDGER.id());
     for (Catalogue.Program program : Catalogue.of(set.id()).values()) {
