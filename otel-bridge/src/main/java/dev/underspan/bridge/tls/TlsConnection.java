@@ -229,6 +229,7 @@ public final class TlsConnection {
   /** The handshake failed: a call of its own, as there will be no other. */
   void onFailure(TlsFlow flow, TlsFailure failure) {
     flow.failure = null;
+    flow.failureTold = true;
     long begin = Math.min(helloNs, failure.timeNs());
     join.sink.accept(
         new ClientCall(
@@ -304,7 +305,7 @@ public final class TlsConnection {
     if (in != null) {
       join.forget(in);
     }
-    if (out == null || !out.isHandshaking()) {
+    if (out == null || !out.mayTellFailure()) {
       arrivals.clear();
     }
   }

@@ -66,9 +66,22 @@ public final class TlsFlow {
   /** The handshake failed. */
   @Nullable TlsFailure failure;
 
-  /** A handshake that has not failed so far, nor is known to be done. */
+  /** For whoever reads events: a call was made of the failure. */
+  boolean failureTold;
+
+  /**
+   * For the application's threads: a handshake that has not failed so far, nor is known to be done.
+   */
   boolean isHandshaking() {
     return fresh && facts.protocol == null && !facts.failed;
+  }
+
+  /**
+   * For whoever reads events: that the handshake failed may be still to be told. {@link
+   * #isHandshaking} may be false by then, with the message on its way.
+   */
+  boolean mayTellFailure() {
+    return fresh && facts.protocol == null && !failureTold;
   }
 
   TlsFlow(Direction direction, TlsFacts facts) {

@@ -172,7 +172,7 @@ public final class TlsJoin {
   /** Nothing more comes of a flow. */
   void forget(TlsFlow flow) {
     flow.dead = true;
-    if (!flow.isHandshaking()) {
+    if (!flow.mayTellFailure()) {
       // Else whoever closed the socket may still say why.
       flow.connection = null;
     }

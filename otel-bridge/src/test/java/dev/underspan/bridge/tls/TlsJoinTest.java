@@ -478,4 +478,21 @@ class TlsJoinTest {
     assertThat(calls.get(0).parent()).isEqualTo(new TraceHead(1, 2, 77, 1));
     assertThat(kept.out.connection).isNull();
   }
+
+  /**
+   * Its end is read when the application's thread has noted the failure, and before it tells it.
+   */
+  @Test
+  void aFailureIsToldIfTheConnectionIsClosedAtTheSameTime() throws Exception {
+    Pair pair = new Pair("TLSv1.3");
+    pair.client.beginHandshake();
+    pair.send(pair.wrap(null));
+    TlsEngine kept = java.util.Objects.requireNonNull(tap.known(pair.client));
+    tap.failed(kept, pair.client, new javax.net.ssl.SSLHandshakeException("no"), null);
+    java.util.Objects.requireNonNull(pair.connection).onClose(pair.clock);
+    join.poll();
+    assertThat(calls).hasSize(1);
+    assertThat(calls.get(0).errorType()).isEqualTo("javax.net.ssl.SSLHandshakeException");
+    assertThat(kept.out.connection).isNull();
+  }
 }
