@@ -65,6 +65,11 @@ public final class Ledger {
     return slots;
   }
 
+  /** How many of them were ever used: those from 1 to this. */
+  public int used() {
+    return Math.min((int) INT.getVolatile(memory, Layout.ProcessState.SLOT_CURSOR), slots);
+  }
+
   private static int at(int slot) {
     return slot * Layout.Slot.SIZE;
   }
@@ -161,10 +166,9 @@ public final class Ledger {
    * @return the slot, or -1 when it has none
    */
   public int find(int tid) {
-    int used = Math.min((int) INT.getVolatile(memory, Layout.ProcessState.SLOT_CURSOR), slots);
     int found = -1;
     long latest = 0;
-    for (int slot = 1; slot <= used; slot++) {
+    for (int slot = 1, used = used(); slot <= used; slot++) {
       if ((int) INT.getVolatile(memory, at(slot) + Layout.Slot.OWNER) == tid) {
         // An end that the kernel kept from its programs leaves the id of a thread that is no more.
         long enrolled = (long) LONG.get(memory, at(slot) + Layout.Slot.ENROLLED_NS);

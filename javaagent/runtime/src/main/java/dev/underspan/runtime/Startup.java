@@ -256,11 +256,11 @@ final class Startup implements KernelLink.User {
   }
 
   private static void watch(@Nullable BlockedWatcher blocked, SelfReport report) {
-    long interval = blocked == null ? REPORT_NS : Math.min(blocked.interval(), REPORT_NS);
     boolean failed = false;
     long reported = System.nanoTime();
     while (!Thread.currentThread().isInterrupted()) {
-      LockSupport.parkNanos(report, interval);
+      LockSupport.parkNanos(
+          report, blocked == null ? REPORT_NS : Math.min(blocked.interval(), REPORT_NS));
       try {
         if (blocked != null) {
           blocked.scan();

@@ -29,6 +29,11 @@ public final class BlockedWatcher {
   private final int stacksPerSecond;
   private final Map<ThreadState, Blocked> seen = new HashMap<>();
   private final AtomicLong notTaken = new AtomicLong();
+
+  /** Whether there was a span in the latest scan, and in the present one so far. */
+  private boolean any = true;
+
+  private boolean found;
   private long second;
   private int takenThisSecond;
 
@@ -69,9 +74,12 @@ public final class BlockedWatcher {
     this.stacksPerSecond = stacksPerSecond;
   }
 
-  /** How long to wait between two {@link #scan}s, nanoseconds. */
+  /**
+   * How long to wait until the next {@link #scan}, nanoseconds: longer if there was no span, since
+   * one that begins meanwhile cannot block for long enough before.
+   */
   public long interval() {
-    return Math.max(thresholdNs / 4, 5_000_000);
+    return Math.max(any ? thresholdNs / 4 : thresholdNs, 5_000_000);
   }
 
   /** Blocked threads whose stack was not taken: too many at once, or they went on meanwhile. */
@@ -85,9 +93,10 @@ public final class BlockedWatcher {
     if (kernel == null) {
       return;
     }
-    finish(kernel.ledger());
     Ledger ledger = kernel.ledger();
-    for (int slot = 1; slot <= ledger.slots(); slot++) {
+    finish(ledger);
+    found = false;
+    for (int slot = 1, used = ledger.used(); slot <= used; slot++) {
       if (ledger.hasHead(slot)) {
         ThreadState state = activities.bySlot(slot);
         if (state != null && state.slot() == slot) {
@@ -96,6 +105,7 @@ public final class BlockedWatcher {
       }
     }
     activities.forEachVirtual(state -> look(ledger, state));
+    any = found;
   }
 
   /** Since when a thread has been blocked, 0 if it is not. */
@@ -113,10 +123,13 @@ public final class BlockedWatcher {
 
   private void look(Ledger ledger, ThreadState state) {
     Activity activity = state.activity();
+    if (activity == null) {
+      return;
+    }
+    found = true;
     long since = blockedSince(ledger, state);
     long now = System.nanoTime();
-    if (activity == null
-        || since == 0
+    if (since == 0
         || now - since < thresholdNs
         || seen.containsKey(state)
         || !activity.span().isRecording()) {
