@@ -27,7 +27,7 @@ public record Finding(Answer answer, String reason) {
   public static Finding of(ProbeException problem) {
     String reason = String.valueOf(problem.getMessage());
     return switch (problem.errno()) {
-      case Native.EPERM, Native.EACCES -> unknown(reason);
+      case Errno.EPERM, Errno.EACCES -> unknown(reason);
       default -> no(reason);
     };
   }

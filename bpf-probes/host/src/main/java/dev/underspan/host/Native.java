@@ -13,12 +13,6 @@ import jnr.ffi.Runtime;
 
 /** The system calls that we need, and nothing else native. Thread-safe. */
 final class Native {
-  static final int EPERM = 1;
-  static final int EBADF = 9;
-  static final int EACCES = 13;
-  static final int EINVAL = 22;
-  static final int ENOSYS = 38;
-
   static final int PROT_READ = 1;
   static final int PROT_WRITE = 2;
   private static final int MAP_SHARED = 1;
@@ -86,7 +80,7 @@ final class Native {
   /** The result, or -errno. */
   private static long call(long number, long a, long b, long c, long d, long e, long f) {
     if (number < 0) {
-      return -ENOSYS;
+      return -Errno.ENOSYS;
     }
     long result = LIBC.syscall(number, a, b, c, d, e, f);
     return result == -1 ? -LastError.getLastError(RUNTIME) : result;
@@ -243,19 +237,17 @@ final class Native {
   /**
    * ppoll(2).
    *
-   * @param entries struct pollfd, 8 bytes each
-   * @param millis how long to wait; negative: without end
+   * @param memory begins with struct pollfd, 8 bytes each
+   * @param count how many
+   * @param time where in the memory a struct timespec is; negative: wait without end
    * @return how many have something, or -errno
    */
-  static int poll(ByteBuffer entries, int count, long millis) {
-    ByteBuffer time = allocate(16);
-    time.putLong(0, millis / 1000).putLong(8, millis % 1000 * 1_000_000);
+  static int poll(ByteBuffer memory, int count, int time) {
+    long address = address(memory);
     try {
-      return (int)
-          call(NUMBERS.poll, address(entries), count, millis < 0 ? 0 : address(time), 0, 8, 0);
+      return (int) call(NUMBERS.poll, address, count, time < 0 ? 0 : address + time, 0, 8, 0);
     } finally {
-      Reference.reachabilityFence(entries);
-      Reference.reachabilityFence(time);
+      Reference.reachabilityFence(memory);
     }
   }
 

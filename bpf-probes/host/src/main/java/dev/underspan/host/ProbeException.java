@@ -10,11 +10,6 @@ public final class ProbeException extends Exception {
       "The kernel knows not all that the programs need (5.18 or newer for the ledger, 6.3 or newer"
           + " for sockets by tracepoints)";
 
-  private static final int ENOENT = 2;
-  private static final int EPIPE = 32;
-  static final int ECONNRESET = 104;
-  private static final int ECONNREFUSED = 111;
-
   private final int errno;
 
   private ProbeException(String message, int errno) {
@@ -28,14 +23,14 @@ public final class ProbeException extends Exception {
   }
 
   static ProbeException of(String action, int errno, String verifierLog) {
-    StringBuilder text = new StringBuilder(action).append(" failed: ").append(name(errno));
+    StringBuilder text = new StringBuilder(action).append(" failed: ").append(Errno.name(errno));
     switch (errno) {
-      case Native.EPERM, Native.EACCES ->
+      case Errno.EPERM, Errno.EACCES ->
           text.append(". ").append(Refusal.explain()).append(verifierTail(verifierLog));
       // With CAP_BPF alone, and under lockdown, the kernel answers EINVAL too.
-      case Native.EINVAL ->
+      case Errno.EINVAL ->
           text.append(". ").append(otherwise(OLD_KERNEL)).append(verifierTail(verifierLog));
-      case Native.ENOSYS ->
+      case Errno.ENOSYS ->
           text.append(". ")
               .append(otherwise("This kernel or processor architecture has no bpf() for us"));
       default -> text.append(verifierTail(verifierLog));
@@ -64,7 +59,10 @@ public final class ProbeException extends Exception {
 
   /** Whether a sidecar did not answer because there is none, or because it has just ended. */
   public boolean isNobodyThere() {
-    return errno == ENOENT || errno == EPIPE || errno == ECONNRESET || errno == ECONNREFUSED;
+    return switch (errno) {
+      case Errno.ENOENT, Errno.EPIPE, Errno.ECONNRESET, Errno.ECONNREFUSED -> true;
+      default -> false;
+    };
   }
 
   /** For a failure of the foreign function layer, which throws what it likes. */
@@ -97,23 +95,5 @@ public final class ProbeException extends Exception {
       tail.append("\n  ").append(lines.get(i));
     }
     return tail.toString();
-  }
-
-  static String name(int errno) {
-    return switch (errno) {
-      case Native.EPERM -> "EPERM (not permitted)";
-      case ENOENT -> "ENOENT (not found)";
-      case 3 -> "ESRCH (no such symbol in this kernel)";
-      case 7 -> "E2BIG (too large)";
-      case 12 -> "ENOMEM (out of memory, or RLIMIT_MEMLOCK on an old kernel)";
-      case Native.EACCES -> "EACCES (refused)";
-      case Native.EINVAL -> "EINVAL (invalid argument)";
-      case Native.ENOSYS -> "ENOSYS (no such system call)";
-      case 95 -> "EOPNOTSUPP (not supported)";
-      case ECONNRESET -> "ECONNRESET (the other end has closed)";
-      case 524 -> "ENOTSUPP (not supported by this kernel on this processor)";
-      case ECONNREFUSED -> "ECONNREFUSED (nobody listens)";
-      default -> "errno " + errno;
-    };
   }
 }

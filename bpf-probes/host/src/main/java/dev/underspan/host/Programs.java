@@ -82,7 +82,7 @@ final class Programs implements AutoCloseable {
       try {
         return new Programs(set, better);
       } catch (ProbeException e) {
-        if (first == null && (e.errno() == Native.EPERM || e.errno() == Native.ENOSYS)) {
+        if (first == null && (e.errno() == Errno.EPERM || e.errno() == Errno.ENOSYS)) {
           throw e; // the same awaits the others
         }
         better = first == null ? e : ProbeException.noSockets(first, e);

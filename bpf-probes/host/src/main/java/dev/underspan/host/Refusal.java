@@ -10,17 +10,59 @@ import org.jspecify.annotations.Nullable;
 final class Refusal {
   private static final Path LOCKDOWN = Path.of("/sys/kernel/security/lockdown");
 
+  /**
+   * What a security module has set for the process: a profile of AppArmor, a context of SELinux.
+   */
+  private static final Path CONFINED = Path.of("/proc/self/attr/current");
+
   private Refusal() {}
 
   /** For a refusal of rights; always something. */
   static String explain() {
     String cause = cause();
-    return cause != null
-        ? cause
+    if (cause != null) {
+      return cause;
+    }
+    String confined = confined();
+    return confined != null
+        ? confined
         : "The process has CAP_BPF and CAP_PERFMON, so something else forbids it: a security module,"
             + " or lockdown (see "
             + LOCKDOWN
             + ")";
+  }
+
+  /** Only after everything else: that a process is confined does not say that this is forbidden. */
+  private static @Nullable String confined() {
+    String by = text(CONFINED).replace("\0", "").strip();
+    if (by.isEmpty() || by.startsWith("unconfined")) {
+      return null;
+    }
+    return "The process has CAP_BPF and CAP_PERFMON, so something else forbids it, most likely the"
+        + " security module that runs it as '"
+        + by
+        + "' ("
+        + CONFINED
+        + "); let that profile of AppArmor, or domain of SELinux, pass the two capabilities and"
+        + " bpf(2), or choose another for the process";
+  }
+
+  /** The programs are fitted to the kernel by it. */
+  private static @Nullable String withoutTypes() {
+    Path types = KernelTypes.FILE.resolveSibling("");
+    Path kernel = types.resolveSibling("");
+    return Files.isDirectory(kernel) && !Files.isDirectory(types)
+        ? "This kernel has no type information: it was built without CONFIG_DEBUG_INFO_BTF; the"
+            + " kernels of the distributions have it"
+        : null;
+  }
+
+  private static String text(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      return ""; // not in this kernel, or not to be seen from here
+    }
   }
 
   /** What forbids it, or null when nothing that can be seen does. */
@@ -43,7 +85,11 @@ final class Refusal {
               + " must (for example: capabilities.add of the container)";
     }
     String filtered = filtered(rights);
-    return filtered != null ? filtered : lockdown();
+    if (filtered != null) {
+      return filtered;
+    }
+    String lockdown = lockdown();
+    return lockdown != null ? lockdown : withoutTypes();
   }
 
   private static @Nullable String filtered(Rights rights) {
@@ -61,14 +107,10 @@ final class Refusal {
   }
 
   private static @Nullable String lockdown() {
-    try {
-      return Files.readString(LOCKDOWN).contains("[confidentiality]")
-          ? "The kernel is locked down ([confidentiality] in "
-              + LOCKDOWN
-              + "), which forbids programs that read its memory; boot with lockdown=integrity"
-          : null;
-    } catch (IOException e) {
-      return null; // no lockdown in this kernel, or not to be seen from here
-    }
+    return text(LOCKDOWN).contains("[confidentiality]")
+        ? "The kernel is locked down ([confidentiality] in "
+            + LOCKDOWN
+            + "), which forbids programs that read its memory; boot with lockdown=integrity"
+        : null;
   }
 }

@@ -161,10 +161,10 @@ public final class Rights {
   /** To nonsense the kernel itself says EINVAL, whatever the rights. */
   private static Finding reaches(int result, String call) {
     return switch (-result) {
-      case Native.EINVAL -> Finding.yes();
-      case Native.ENOSYS -> Finding.no(call + " is answered by ENOSYS");
-      case Native.EPERM, Native.EACCES -> Finding.no(call + " is answered by EPERM");
-      default -> Finding.unknown(call + " is answered by " + ProbeException.name(-result));
+      case Errno.EINVAL -> Finding.yes();
+      case Errno.ENOSYS -> Finding.no(call + " is answered by ENOSYS");
+      case Errno.EPERM, Errno.EACCES -> Finding.no(call + " is answered by EPERM");
+      default -> Finding.unknown(call + " is answered by " + Errno.name(-result));
     };
   }
 }

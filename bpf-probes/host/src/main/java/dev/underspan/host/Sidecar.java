@@ -2,7 +2,6 @@ package dev.underspan.host;
 
 import dev.underspan.abi.Layout;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -27,7 +26,6 @@ public final class Sidecar implements AutoCloseable {
   /** All that its maps may take, bytes, unless told otherwise. */
   public static final long DEFAULT_MEMORY = 1L << 30;
 
-  private static final int POLLIN = 1;
   private static final int MAX_CONNECTIONS = Programs.MAX_PROCESSES + 64;
 
   /** Connections of one user that are not served yet. */
@@ -138,18 +136,18 @@ public final class Sidecar implements AutoCloseable {
 
   /** Serves until {@link #close}. */
   public void run() {
-    ByteBuffer entries = Native.allocate(8 * (1 + MAX_CONNECTIONS + Programs.MAX_PROCESSES));
+    PollSet all = new PollSet(1 + MAX_CONNECTIONS + Programs.MAX_PROCESSES);
     while (!closing) {
-      int count = 0;
-      set(entries, count++, listener.fd());
+      all.clear();
+      all.add(listener.fd(), PollSet.POLLIN);
       for (SidecarConnection connection : connections) {
-        set(entries, count++, connection.fd());
+        all.add(connection.fd(), PollSet.POLLIN);
       }
       for (Ended ended : ending) {
-        set(entries, count++, ended.pidfd);
+        all.add(ended.pidfd, PollSet.POLLIN);
       }
-      Native.poll(entries, count, TICK_MS);
-      serve(entries);
+      all.await(TICK_MS);
+      serve(all);
     }
     connections.forEach(SidecarConnection::close);
     ending.forEach(ended -> Native.close(ended.pidfd));
@@ -157,21 +155,13 @@ public final class Sidecar implements AutoCloseable {
     programs.close();
   }
 
-  private static void set(ByteBuffer entries, int at, int fd) {
-    entries.putInt(8 * at, fd).putInt(8 * at + 4, POLLIN);
-  }
-
-  private static boolean isReady(ByteBuffer entries, int at) {
-    return entries.getShort(8 * at + 6) != 0;
-  }
-
-  private void serve(ByteBuffer entries) {
+  private void serve(PollSet all) {
     int at = 1;
     long now = System.nanoTime();
     List<SidecarConnection> closed = new ArrayList<>();
     for (SidecarConnection connection : connections) {
       boolean open = true;
-      if (isReady(entries, at++)) {
+      if (all.isReady(at++)) {
         open = connection.serve(now);
       } else if (!connection.isServed() && now - connection.since() > HANDSHAKE_NS) {
         connection.tell("did not say what it wants in time");
@@ -183,7 +173,7 @@ public final class Sidecar implements AutoCloseable {
     }
     for (Iterator<Ended> i = ending.iterator(); i.hasNext(); ) {
       Ended ended = i.next();
-      if (isReady(entries, at++)) {
+      if (all.isReady(at++)) {
         Native.close(ended.pidfd);
         freeNumbers.add(ended.number);
         i.remove();
@@ -191,7 +181,7 @@ public final class Sidecar implements AutoCloseable {
     }
     closed.forEach(SidecarConnection::close);
     connections.removeAll(new HashSet<>(closed));
-    if (isReady(entries, 0)) {
+    if (all.isReady(0)) {
       accept(now);
     }
   }
@@ -256,9 +246,7 @@ public final class Sidecar implements AutoCloseable {
   }
 
   private static boolean hasEnded(int pidfd) {
-    ByteBuffer entry = Native.allocate(8);
-    set(entry, 0, pidfd);
-    return Native.poll(entry, 1, 0) > 0;
+    return new PollSet(1).add(pidfd, PollSet.POLLIN).await(0) > 0;
   }
 
   /** The process is served no more; its number is free when it has ended. */

@@ -13,7 +13,6 @@ import org.jspecify.annotations.Nullable;
  * find their slots, since the kernel gives one to each unasked.
  */
 final class SidecarClient implements ProbeHost {
-  private static final int POLLRDHUP = 0x2000;
 
   private final UnixSocket socket;
   private final ProcessMaps maps;
@@ -68,7 +67,7 @@ final class SidecarClient implements ProbeHost {
     }
     Message answer = socket.receive();
     if (answer == null) {
-      throw ProbeException.of("asking the sidecar", ProbeException.ECONNRESET, "");
+      throw ProbeException.of("asking the sidecar", Errno.ECONNRESET, "");
     }
     int type = answer.bytes().remaining() < 8 ? 0 : answer.bytes().getInt();
     if (type == expected) {
@@ -104,11 +103,9 @@ final class SidecarClient implements ProbeHost {
 
   /** Waits until the sidecar is gone. */
   void awaitEnd() {
-    ByteBuffer entry = Native.allocate(8);
-    int ready = 0;
-    while (ready <= 0) {
-      entry.putInt(0, socket.fd()).putInt(4, POLLRDHUP);
-      ready = Native.poll(entry, 1, -1); // a signal may end it early
+    PollSet other = new PollSet(1).add(socket.fd(), PollSet.POLLRDHUP);
+    while (other.await(-1) <= 0) {
+      // a signal ended it early
     }
   }
 
@@ -171,7 +168,7 @@ final class SidecarClient implements ProbeHost {
     try {
       done(SidecarProtocol.message(SidecarProtocol.SOCKETS, sockets.length), sockets);
     } catch (ProbeException e) {
-      if (e.errno() != Native.EBADF) {
+      if (e.errno() != Errno.EBADF) {
         throw e;
       }
       for (int i = 0; sockets.length > 1 && i < sockets.length; i++) {

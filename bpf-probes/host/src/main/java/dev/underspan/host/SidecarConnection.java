@@ -82,7 +82,7 @@ final class SidecarConnection {
     try {
       message = socket.receive();
     } catch (ProbeException e) {
-      if (e.errno() == UnixSocket.EAGAIN) {
+      if (e.errno() == Errno.EAGAIN) {
         return true;
       }
       tell("was let go: " + e.getMessage());

@@ -13,7 +13,6 @@ final class UnixSocket implements AutoCloseable {
   static final int MAX_MESSAGE = 1024;
   static final int MAX_DESCRIPTORS = 32;
 
-  static final int EAGAIN = 11;
   private static final int AF_UNIX = 1;
   private static final int SOCK_SEQPACKET = 5;
   private static final int SOCK_CLOEXEC = 1 << 19;

@@ -27,7 +27,7 @@ record Uprobe(String name, int program, long pid, String file, long fileOffset, 
   /** Attaches it; the descriptor that keeps it attached. */
   int open() throws ProbeException {
     Integer type = perfType();
-    int event = type == null ? -Native.EACCES : event(type);
+    int event = type == null ? -Errno.EACCES : event(type);
     if (event >= 0) {
       return event;
     }
@@ -39,7 +39,7 @@ record Uprobe(String name, int program, long pid, String file, long fileOffset, 
     if (type == null) {
       what += " (no " + TYPE + ": is /sys mounted? Nor a link)";
     }
-    throw ProbeException.of(what, event == -Native.EACCES ? -link : -event, "");
+    throw ProbeException.of(what, event == -Errno.EACCES ? -link : -event, "");
   }
 
   /** Null where the kernel has no uprobes, or does not show them. */
