@@ -74,6 +74,7 @@ public final class Doctor {
       untried = Finding.unknown(ProbeException.nativePart(e));
     }
     Features features = Features.look(settings, trial);
+    Report.Kernel kernel = KernelFacts.look();
     Report.Self process = ProcessFacts.look();
     String level = features.level();
     Report.Sidecar sidecar = features.sidecar();
@@ -84,8 +85,8 @@ public final class Doctor {
         Report.FORMAT,
         settings.version(),
         level,
-        Remedies.of(level, settings, features.found(), process, sidecar),
-        KernelFacts.look(),
+        Remedies.of(level, settings, features.found(), kernel, process, sidecar),
+        kernel,
         process,
         List.of(
             mounts.report("sysfs"),

@@ -1,5 +1,6 @@
 package dev.underspan.runtime.doctor;
 
+import dev.underspan.host.Answer;
 import dev.underspan.host.Finding;
 import dev.underspan.host.Rights;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ final class Remedies {
       String level,
       Settings settings,
       Map<String, Finding> features,
+      Report.Kernel kernel,
       Report.Self process,
       Report.Sidecar sidecar) {
     Set<String> remedies = new LinkedHashSet<>();
@@ -31,7 +33,9 @@ final class Remedies {
             remedies.add(finding.reason() + ".");
           }
         });
-    if (level.equals("process") && settings.kernel()) {
+    // Without type information nobody can load programs.
+    boolean possible = kernel.typeInformation().answer() != Answer.NO;
+    if (level.equals("process") && settings.kernel() && possible) {
       remedies.add(
           sidecar.present().isYes()
               ? "See to the sidecar at "
