@@ -22,6 +22,12 @@ public final class KernelTypes {
     this.names = names;
   }
 
+  /** Whether the kernel was built without; false also where that cannot be seen. */
+  public static boolean areMissing() {
+    Path shown = FILE.resolveSibling("");
+    return Files.isDirectory(shown.resolveSibling("")) && !Files.isDirectory(shown);
+  }
+
   /** Reads a file, some megabytes. Struct btf_header: linux/btf.h. */
   static KernelTypes read(Path file) throws IOException {
     byte[] bytes = Files.readAllBytes(file);

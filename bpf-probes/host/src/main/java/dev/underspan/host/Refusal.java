@@ -49,9 +49,7 @@ final class Refusal {
 
   /** The programs are fitted to the kernel by it. */
   private static @Nullable String withoutTypes() {
-    Path types = KernelTypes.FILE.resolveSibling("");
-    Path kernel = types.resolveSibling("");
-    return Files.isDirectory(kernel) && !Files.isDirectory(types)
+    return KernelTypes.areMissing()
         ? "This kernel has no type information: it was built without CONFIG_DEBUG_INFO_BTF; the"
             + " kernels of the distributions have it"
         : null;

@@ -13,7 +13,6 @@ import org.jspecify.annotations.Nullable;
  * find their slots, since the kernel gives one to each unasked.
  */
 final class SidecarClient implements ProbeHost {
-
   private final UnixSocket socket;
   private final ProcessMaps maps;
   private final @Nullable ProbeException socketsMissing;

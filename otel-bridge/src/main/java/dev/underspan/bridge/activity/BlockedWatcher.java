@@ -30,10 +30,9 @@ public final class BlockedWatcher {
   private final Map<ThreadState, Blocked> seen = new HashMap<>();
   private final AtomicLong notTaken = new AtomicLong();
 
-  /** Whether there was a span in the latest scan, and in the present one so far. */
+  /** Whether the latest scan has come upon a span. */
   private boolean any = true;
 
-  private boolean found;
   private long second;
   private int takenThisSecond;
 
@@ -95,7 +94,7 @@ public final class BlockedWatcher {
     }
     Ledger ledger = kernel.ledger();
     finish(ledger);
-    found = false;
+    any = false;
     for (int slot = 1, used = ledger.used(); slot <= used; slot++) {
       if (ledger.hasHead(slot)) {
         ThreadState state = activities.bySlot(slot);
@@ -105,7 +104,6 @@ public final class BlockedWatcher {
       }
     }
     activities.forEachVirtual(state -> look(ledger, state));
-    any = found;
   }
 
   /** Since when a thread has been blocked, 0 if it is not. */
@@ -126,7 +124,7 @@ public final class BlockedWatcher {
     if (activity == null) {
       return;
     }
-    found = true;
+    any = true;
     long since = blockedSince(ledger, state);
     long now = System.nanoTime();
     if (since == 0

@@ -30,9 +30,9 @@ final class KernelFacts {
     if (!Files.isDirectory(Path.of("/sys/kernel"))) {
       return Finding.unknown("/sys is not mounted");
     }
-    return Files.isDirectory(file.resolveSibling(""))
-        ? Finding.unknown(file + " cannot be read; hidden by a mount?")
-        : Finding.no("no " + file + ": a kernel built without CONFIG_DEBUG_INFO_BTF");
+    return KernelTypes.areMissing()
+        ? Finding.no("no " + file + ": a kernel built without CONFIG_DEBUG_INFO_BTF")
+        : Finding.unknown(file + " cannot be read; hidden by a mount?");
   }
 
   private static String lockdown() {
