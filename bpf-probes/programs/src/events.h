@@ -66,7 +66,7 @@ struct event_header {
 
 struct endpoint {
 	__u16 family;
-	__u16 local_port;
+	__u16 local_port; /* may be 0 in EVENT_CLOSED: the socket has none any more */
 	__u16 remote_port;
 	__u16 role;
 	__u8 local_addr[16];

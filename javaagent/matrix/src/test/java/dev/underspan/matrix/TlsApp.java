@@ -151,6 +151,7 @@ public final class TlsApp {
             number,
             0);
       }
+      case "port" -> Integer.toString(secured);
       case "held" -> Integer.toString(held.get());
       case "release" -> {
         gate.release(held.getAndSet(0));

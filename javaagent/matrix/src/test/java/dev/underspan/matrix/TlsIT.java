@@ -12,6 +12,11 @@ import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -21,8 +26,10 @@ import java.sql.Statement;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Properties;
+import javax.net.ssl.SSLContext;
 import org.apache.catalina.Context;
 import org.apache.catalina.connector.Connector;
 import org.apache.catalina.startup.Tomcat;
@@ -184,6 +191,63 @@ class TlsIT {
         Burst.run(app, "/burst/1" + round, 1000, count);
       }
       assertCalls(settled(spans), 2 * count);
+      assertThat(app.end()).isZero();
+      assertNothingLost(app);
+    }
+  }
+
+  private static Socket connect(int localPort, int port) throws IOException {
+    InetAddress loopback = InetAddress.getLoopbackAddress();
+    Socket socket = new Socket();
+    socket.setReuseAddress(true);
+    socket.setSoTimeout(20_000);
+    socket.bind(new InetSocketAddress(loopback, localPort));
+    socket.connect(new InetSocketAddress(loopback, port));
+    return socket;
+  }
+
+  private static void exchange(Socket socket, String path) throws IOException {
+    String request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+    // A head and a body, of whose length only the head tells.
+    InputStream in = socket.getInputStream();
+    StringBuilder head = new StringBuilder();
+    while (head.indexOf("\r\n\r\n") < 0) {
+      int next = in.read();
+      assertThat(next).as(head.toString()).isNotNegative();
+      head.append((char) next);
+    }
+    assertThat(head).startsWith("HTTP/1.1 200");
+    String length = head.toString().toLowerCase(Locale.ROOT).replaceAll("\\s+", " ");
+    in.readNBytes(Integer.parseInt(length.split("content-length: ", 2)[1].split(" ", 2)[0]));
+  }
+
+  /** As may be: a port of the client's is taken for each server by itself. */
+  @ParameterizedTest
+  @MethodSource("dev.underspan.Jdks#homes")
+  void oneClientPortAtTwoServers(Path home) throws Exception {
+    TraceStore spans = new TraceStore();
+    SSLContext tls = TlsApp.context(keys.store(), PASSWORD.toCharArray());
+    try (OtlpReceiver receiver = new OtlpReceiver(0, spans);
+        AppUnderAgent app = app(home, receiver, 0)) {
+      assertThat(app.level()).contains("level kernel: ledger and sockets");
+      int securedPort = Integer.parseInt(app.get("/port/0"));
+      try (Socket below = connect(0, securedPort);
+          Socket secured =
+              tls.getSocketFactory().createSocket(below, "localhost", securedPort, false)) {
+        exchange(secured, "/inner/1");
+        try (Socket plain = connect(below.getLocalPort(), app.port)) {
+          exchange(plain, "/held/0");
+        }
+        Thread.sleep(200); // its end is told on its own
+        exchange(secured, "/inner/2");
+      }
+      assertThat(settled(spans))
+          .filteredOn(
+              span -> String.valueOf(span.attributes().get("url.path")).startsWith("/inner/"))
+          .hasSize(2)
+          .allSatisfy(
+              span -> assertThat(span.attributes()).containsEntry("tls.protocol.version", "1.3"));
       assertThat(app.end()).isZero();
       assertNothingLost(app);
     }

@@ -45,7 +45,13 @@ final class ForeignTls {
     if (clientPort <= 0) {
       return true;
     }
-    ServerTls.Connection connection = new ServerTls.Connection(localPort, clientPort, span.beginNs);
+    ServerTls.Connection connection =
+        new ServerTls.Connection(
+            arrival == null ? 0 : arrival.cookie(),
+            localPort,
+            clientPort,
+            request == null ? null : request.clientAddress(),
+            span.beginNs);
     boolean read = true;
     if (!connections.isKnown(connection)) {
       read = events.pump();

@@ -146,7 +146,12 @@ public final class ServerSpans {
         return;
       }
       connections.tell(
-          new ServerTls.Connection(request.localPort(), request.clientPort(), beginNs),
+          new ServerTls.Connection(
+              arrival == null ? 0 : arrival.cookie(),
+              request.localPort(),
+              request.clientPort(),
+              request.clientAddress(),
+              beginNs),
           facts -> {
             if (facts != null) {
               describeTls(span, facts, request.isMultiplexed());
@@ -282,6 +287,7 @@ public final class ServerSpans {
 
   /** How a request came to its handler, by the kernel. */
   public final class Arrival {
+    private final long cookie;
     private final int localPort;
     private final int clientPort;
     private final long queueReceive;
@@ -291,6 +297,7 @@ public final class ServerSpans {
 
     // Copied: the thread reuses the object for its next request.
     private Arrival(ServerRequest socket) {
+      cookie = socket.cookie;
       localPort = socket.localPort;
       clientPort = socket.remotePort;
       long accepted =
@@ -301,6 +308,11 @@ public final class ServerSpans {
       queueReceive = socket.arrivalNs == 0 ? 0 : socket.readNs - socket.arrivalNs;
       rttNs = socket.rttMicros * 1000L;
       bytesIn = socket.bytesIn;
+    }
+
+    /** The kernel's, of its connection. */
+    public long cookie() {
+      return cookie;
     }
 
     /** The port that it came to. */

@@ -10,7 +10,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -20,14 +19,11 @@ import org.jspecify.annotations.Nullable;
  * server and whatever library of TLS it was, since hellos are in the clear.
  */
 public final class ServerTls {
-  /** A power of two; a connection is at the place of its client's port. */
-  private static final int PLACES = 1 << 14;
-
   private static final int HANDSHAKES = 1024;
   private static final int HANDSHAKE = 0x16;
   private static final int MAX_ASKING = 1024;
 
-  private final AtomicReferenceArray<@Nullable Entry> places = new AtomicReferenceArray<>(PLACES);
+  private final SecuredPeers peers = new SecuredPeers();
   private final ConcurrentLinkedQueue<Question> questions = new ConcurrentLinkedQueue<>();
   private final AtomicLong asked = new AtomicLong();
 
@@ -44,41 +40,23 @@ public final class ServerTls {
         }
       };
 
-  private static final class Entry {
-    private final int localPort;
-    private final int clientPort;
-    final @Nullable TlsFacts facts;
-    final @Nullable TlsKey hello;
-
-    /** When the connection was closed, CLOCK_MONOTONIC; 0: not yet. */
-    volatile long closedNs;
-
-    Entry(int localPort, int clientPort, @Nullable TlsFacts facts, @Nullable TlsKey hello) {
-      this.localPort = localPort;
-      this.clientPort = clientPort;
-      this.facts = facts;
-      this.hello = hello;
-    }
-
-    /** Of ports, 0 means unknown. */
-    boolean is(int local, int client) {
-      return (localPort == local || local == 0 || localPort == 0) && clientPort == client;
-    }
-
-    /** Whether it is of the connection between these ports that was open at that time. */
-    boolean is(Connection asked) {
-      return is(asked.localPort, asked.clientPort)
-          && (closedNs == 0 || closedNs - asked.sinceNs >= 0);
-    }
-  }
-
   /**
    * A connection that is asked for.
    *
+   * @param cookie the kernel's, which no other has; 0 if unknown
    * @param localPort 0 if unknown
+   * @param address the client's, as the application knows it; null if it does not
    * @param sinceNs a time at which it was open, CLOCK_MONOTONIC: ports are used again
    */
-  public record Connection(int localPort, int clientPort, long sinceNs) {}
+  public record Connection(
+      long cookie, int localPort, int clientPort, @Nullable String address, long sinceNs) {
+    /** As far as can be told. */
+    boolean isSame(Connection other) {
+      return (cookie != 0 && other.cookie != 0)
+          ? cookie == other.cookie
+          : clientPort == other.clientPort && localPort == other.localPort;
+    }
+  }
 
   private record Question(Connection connection, Consumer<@Nullable TlsFacts> asking) {}
 
@@ -95,13 +73,9 @@ public final class ServerTls {
    * @param read makes a chunk of it, called only for what may be a handshake
    */
   public void onEvent(SocketEvent event, Function<SocketEvent, Chunk> read) {
-    int place = event.remotePort() & (PLACES - 1);
     if (event.type() == Layout.EVENT_CLOSED) {
       handshakes.remove(event.cookie());
-      Entry entry = places.get(place);
-      if (entry != null && entry.is(event.localPort(), event.remotePort())) {
-        entry.closedNs = event.ns(); // spans of its requests may be still to end
-      }
+      peers.close(event);
       return;
     }
     boolean begins = event.type() == Layout.EVENT_RECEIVED && event.firstByte() == HANDSHAKE;
@@ -120,8 +94,7 @@ public final class ServerTls {
       handshakes.remove(event.cookie());
       TlsFacts facts = hellos.facts();
       if (facts.protocol != null) {
-        places.set(
-            place, new Entry(event.localPort(), event.remotePort(), facts, hellos.answerKey()));
+        peers.put(event, facts, hellos.answerKey());
       }
     } else {
       handshakes.put(event.cookie(), hellos);
@@ -144,35 +117,30 @@ public final class ServerTls {
     }
   }
 
-  private @Nullable Entry entry(Connection connection) {
-    Entry entry = places.get(connection.clientPort & (PLACES - 1));
-    return entry != null && entry.is(connection) ? entry : null;
-  }
-
   /** Whether there is anything to be had from {@link #facts}, or known that there is nothing. */
   public boolean isKnown(Connection connection) {
-    return entry(connection) != null;
+    return peers.find(connection) != null || peers.isUnseen(connection);
   }
 
   /** What is known of a connection by now; null if nothing. */
   public @Nullable TlsFacts facts(Connection connection) {
-    Entry entry = entry(connection);
-    TlsFacts facts = entry == null ? null : entry.facts;
-    if (entry != null && facts != null && entry.hello != null && certificates != null) {
+    SecuredPeers.Entry entry = peers.find(connection);
+    if (entry == null) {
+      return null;
+    }
+    if (entry.hello != null && certificates != null) {
       // The server came to know its client after its hello.
       ClientCertificate shown = certificates.take(entry.hello);
       if (shown != null) {
-        facts.clientCertificate = shown;
+        entry.facts.clientCertificate = shown;
       }
     }
-    return facts;
+    return entry.facts;
   }
 
   /** All events so far were read, and the connection's hellos were not among them. */
   public void none(Connection connection) {
-    places.set(
-        connection.clientPort & (PLACES - 1),
-        new Entry(connection.localPort, connection.clientPort, null, null));
+    peers.notSeen(connection);
   }
 
   /** Before events are read; for {@link #answer}. */
