@@ -97,9 +97,11 @@ public final class KernelProbes implements AutoCloseable {
       ProbeException socketsMissing = programs.socketsMissing();
       ProcessMaps maps = ProcessMaps.create(slots, socketsMissing == null ? ringBytes : 0);
       try {
+        // All of them, before there is anybody to look at: whose question one sees, another must
+        // see the answer.
+        programs.attach();
         ProbeHost host = new OwnPrograms(programs, maps, slots);
         KernelProbes probes = new KernelProbes(host, maps, ringBytes, slots, socketsMissing);
-        programs.attach();
         probes.begin();
         return probes;
       } finally {
