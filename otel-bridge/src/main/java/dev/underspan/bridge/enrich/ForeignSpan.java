@@ -35,9 +35,6 @@ final class ForeignSpan implements Span {
   /** When it began by its own clock, epoch nanoseconds. */
   final long startEpochNanos;
 
-  /** Its own thread's. */
-  private boolean arrived;
-
   /** Of a server span: how its request came; null where it is not known. */
   volatile ServerSpans.@Nullable Arrival arrival;
 
@@ -71,11 +68,16 @@ final class ForeignSpan implements Span {
     this.calls = kind == CLIENT || kind == PRODUCER ? new NetFacts() : null;
   }
 
-  /** Notes that it is known how its request came; false when it was already. */
-  boolean arrived() {
-    boolean first = !arrived;
-    arrived = true;
-    return first;
+  /**
+   * Its request's handler is entered. What the thread had read last, if that was all that was known
+   * when the span began, may be another's: somebody else has read this one.
+   */
+  void handle(RequestInfo entered, ServerSpans.@Nullable Arrival itsArrival) {
+    request = entered;
+    ServerSpans.Arrival taken = arrival;
+    if (taken == null || !taken.isOf(entered)) {
+      arrival = itsArrival;
+    }
   }
 
   boolean is(Object other) {

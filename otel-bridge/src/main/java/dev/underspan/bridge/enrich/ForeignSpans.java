@@ -136,6 +136,9 @@ public final class ForeignSpans {
     }
     if (foreign.kind == ForeignSpan.SERVER) {
       state.takenBlocked = activities.blockedSoFar(state);
+      if (foreign.arrival != null) {
+        foreign.arrival.writeTo(foreign);
+      }
       ForeignTls connections = tls;
       if (connections != null && !connections.describe(foreign)) {
         factsMissed.increment();
@@ -248,17 +251,9 @@ public final class ForeignSpans {
         && span.kind == ForeignSpan.SERVER
         && span.request == null) {
       state.arrival = null;
-      span.request = request;
-      arrive(span, arrival);
+      span.handle(request, arrival);
     }
     return entry;
-  }
-
-  private static void arrive(ForeignSpan span, ServerSpans.@Nullable Arrival arrival) {
-    if (arrival != null && span.arrived()) {
-      span.arrival = arrival;
-      arrival.writeTo(span);
-    }
   }
 
   /** A server span begins. */
@@ -277,7 +272,7 @@ public final class ForeignSpans {
       }
       arrival = serverSpans.arrival((int) port);
     }
-    arrive(span, arrival);
+    span.arrival = arrival;
   }
 
   // ---- what was done -------------------------------------------------------------------------

@@ -310,6 +310,13 @@ public final class ServerSpans {
       bytesIn = socket.bytesIn;
     }
 
+    /** Whether it came on that one's connection, as far as its handler knows. */
+    public boolean isOf(RequestInfo request) {
+      return !request.isMultiplexed()
+          && (request.clientPort() == clientPort || request.clientPort() == 0)
+          && (request.localPort() == localPort || request.localPort() == 0);
+    }
+
     /** The kernel's, of its connection. */
     public long cookie() {
       return cookie;

@@ -208,4 +208,39 @@ class ForeignSpansTest {
     SpanData third = end(start(SpanKind.SERVER, 0), 10);
     assertThat(get(third, "underspan.queue.receive")).isEqualTo("3000");
   }
+
+  /** The other tracer's span may begin first, when it says nothing of its connection yet. */
+  @Test
+  void whatTheThreadReadLastMayBeAnothersRequest() {
+    foreign.activate(false);
+    activities.connect(kernel);
+    assertThat(activities.state().slot()).isEqualTo(1);
+    long now = System.nanoTime();
+    int at = Layout.Slot.SIZE + Layout.Slot.REQUEST;
+    kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(1));
+    kernel.memory.putLong(at + Layout.ServerRequest.COOKIE, 7);
+    kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, 2);
+    kernel.memory.putLong(at + Layout.ServerRequest.ARRIVAL_NS, now - 5000);
+    kernel.memory.putLong(at + Layout.ServerRequest.READ_NS, now - 2000);
+    kernel.memory.putShort(at + Layout.ServerRequest.LOCAL_PORT, (short) 8080);
+    kernel.memory.putShort(at + Layout.ServerRequest.REMOTE_PORT, (short) 4711);
+    int there = (4712 & (Layout.RECENT_REQUESTS - 1)) * Layout.RecentRequest.SIZE;
+    kernel.requests.putShort(there + Layout.RecentRequest.LOCAL_PORT, (short) 8080);
+    kernel.requests.putShort(there + Layout.RecentRequest.REMOTE_PORT, (short) 4712);
+    kernel.requests.putLong(there + Layout.RecentRequest.NUMBER, 1);
+    kernel.requests.putLong(there + Layout.RecentRequest.ARRIVAL_NS, now - 9000);
+    kernel.requests.putLong(there + Layout.RecentRequest.READ_NS, now - 2000);
+    Span span = start(SpanKind.SERVER, 0);
+    Object scope = attach(span);
+    foreign.enter(new RequestInfo("t", "GET", null, "/", null, null, null, 4712, 8080, null, null));
+    foreign.closed(scope);
+    assertThat(get(end(span, 10), "underspan.queue.receive")).isEqualTo("7000");
+    // Of a connection that is not known nothing is said.
+    kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, 3);
+    span = start(SpanKind.SERVER, 0);
+    scope = attach(span);
+    foreign.enter(new RequestInfo("t", "GET", null, "/", null, null, null, 4713, 8080, null, null));
+    foreign.closed(scope);
+    assertThat(get(end(span, 10), "underspan.queue.receive")).isEqualTo("null");
+  }
 }
