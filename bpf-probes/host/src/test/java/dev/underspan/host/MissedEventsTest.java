@@ -9,10 +9,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.underspan.abi.Layout;
+import dev.underspan.abi.ServerRequest;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -194,6 +200,34 @@ class MissedEventsTest {
         spinner.join();
       }
       sleeper.join();
+    }
+  }
+
+  @Test
+  void whoseEstablishmentWasNotSeenIsServedAllTheSame() throws Exception {
+    TestProbes.needSockets();
+    try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
+      probes.programs().skeleton().detach("on_set_state");
+      try (Socket client = new Socket(server.getInetAddress(), server.getLocalPort());
+          Socket accepted = server.accept()) {
+        probes.programs().skeleton().attach("on_set_state");
+        int slot = probes.enrol(false);
+        client.getOutputStream().write(1);
+        assertThat(accepted.getInputStream().read()).isOne();
+        ServerRequest request = new ServerRequest();
+        assertThat(probes.ledger().readRequest(slot, request)).isTrue();
+        assertThat(request.remotePort).isEqualTo(client.getLocalPort());
+        List<Integer> roles = new ArrayList<>();
+        probes
+            .events()
+            .drain(
+                event -> {
+                  if (event.localPort() == server.getLocalPort()) {
+                    roles.add(event.role());
+                  }
+                });
+        assertThat(roles).containsExactly(Layout.ROLE_SERVER);
+      }
     }
   }
 }
