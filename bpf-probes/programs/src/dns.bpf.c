@@ -122,6 +122,6 @@ static __always_inline int on_datagram(struct sock *sk, int result, __u16 type)
 		fill_destination(&record->event.endpoint, regs);
 	fill_payload(served.process, &record->event, record->payload, PAYLOAD_MEDIUM, buffers.base,
 		     result);
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(record, wakeup(served.process));
 	return 0;
 }

@@ -120,7 +120,7 @@ struct process_state {
 	 */
 	__u32 waiting_monitor;
 	__u32 pending_monitor;
-	__u32 reserved;
+	__u32 awaited; /* 1: who reads the events sleeps until there is one. Set by Java */
 	/* How long the JVM stood still up to a moment t: STOP_ON clear, this (ns); set, t less the
 	 * rest of it.
 	 */

@@ -121,16 +121,18 @@ static __always_inline void tell_captured(struct gathering *state)
 {
 	struct socket_event *event = &state->record.event;
 	void *ring = ring_of(state->process);
+	void *ledger = ledger_of(state->process);
+	struct process_state *process = ledger ? process_at(ledger) : NULL;
 	__u32 captured = state->at;
 
 	event->header.size_class = PAYLOAD_WIDE;
 	event->captured = captured;
 	event->tail_size = 0;
 	barrier_var(captured);
-	if (captured > PAYLOAD_WIDE || !ring)
+	if (captured > PAYLOAD_WIDE || !ring || !process)
 		return;
-	if (bpf_ringbuf_output(ring, event, sizeof(*event) + captured, BPF_RB_NO_WAKEUP))
-		COUNT_FOR(state->process, ring_full);
+	if (bpf_ringbuf_output(ring, event, sizeof(*event) + captured, wakeup(process)))
+		COUNT(process, ring_full);
 }
 
 /* A step of bpf_loop(): captures a prefix. */

@@ -165,6 +165,17 @@ static __always_inline bool is_agents(const struct served *served, const struct 
 	return slot && slot->agent;
 }
 
+/* How a record is submitted. Who reads looks by itself while there is much to read; only who has
+ * gone to sleep is woken, and once. If that is told here too late, the sleep ends by its time.
+ */
+static __always_inline __u64 wakeup(struct process_state *process)
+{
+	if (!process->awaited)
+		return BPF_RB_NO_WAKEUP;
+	process->awaited = 0;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
 /* Where only the process's number is at hand. */
 #define COUNT_FOR(number, field)                                                                   \
 	do {                                                                                       \

@@ -469,7 +469,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		record->event.secured = secured;                                                   \
 		fill_payload(served.process, &record->event, record->payload, size_class,          \
 			     buffers.base, total);                                                 \
-		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                      \
+		bpf_ringbuf_submit(record, wakeup(served.process));                                \
 	} while (0)
 
 	if (total <= PAYLOAD_SMALL)
@@ -494,16 +494,18 @@ static __always_inline void tell_closed(struct sock *sk, struct connection *conn
 	ledger = ledger_of(conn->process);
 	if (!ring || !ledger)
 		return;
+	process = process_at(ledger);
+	if (!process)
+		return;
 	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
 	if (!event) {
-		process = process_at(ledger);
 		COUNT(process, ring_full);
 		return;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
 	fill_event(event, sk, conn, EVENT_CLOSED, 0, now, 0, NULL, LEDGER_NO_SLOT, now,
 		   tcp ? tcp->srtt_us >> 3 : 0, tcp ? tcp->total_retrans : 0);
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(event, wakeup(process));
 }
 
 /* connect() and listen(), in the caller's context. */

@@ -198,7 +198,7 @@ static __always_inline void tell_failure(const struct served *served, struct tas
 	COUNT(served->process, events_seen);
 	fill_plain(event, call, session, call->error, bpf_ktime_get_ns(), slot, index);
 	event->header.type = EVENT_TLS_FAILED;
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(event, wakeup(served->process));
 }
 
 SEC("uretprobe")
@@ -266,7 +266,7 @@ int on_tls_return(struct pt_regs *regs)
 		fill_plain(&record->event, &call, session, total, now, slot, index);               \
 		fill_payload(served.process, &record->event, record->payload, size_class,          \
 			     buffers.base, total);                                                 \
-		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);                                      \
+		bpf_ringbuf_submit(record, wakeup(served.process));                                \
 	} while (0)
 
 	if (total <= PAYLOAD_SMALL)
@@ -296,8 +296,17 @@ SEC("uprobe")
 int on_libraries(struct pt_regs *regs)
 {
 	struct served served;
+	void *ring, *nothing;
 
-	if (find_served(bpf_get_current_task_btf(), &served))
-		__sync_fetch_and_add(&served.process->libraries, 1);
+	if (!find_served(bpf_get_current_task_btf(), &served))
+		return 0;
+	__sync_fetch_and_add(&served.process->libraries, 1);
+	/* Whoever reads the events is the one to look at the libraries. */
+	ring = ring_of(served.number);
+	if (!ring)
+		return 0;
+	nothing = bpf_ringbuf_reserve(ring, sizeof(__u64), 0);
+	if (nothing)
+		bpf_ringbuf_discard(nothing, wakeup(served.process));
 	return 0;
 }

@@ -145,6 +145,11 @@ public final class Ledger {
     INT.setRelease(memory, Layout.ProcessState.WAITING_MONITOR, waiting);
   }
 
+  /** Whether somebody sleeps until there is an event; the programs wake them, and take it back. */
+  public void setAwaited(boolean awaited) {
+    INT.setVolatile(memory, Layout.ProcessState.AWAITED, awaited ? 1 : 0);
+  }
+
   /** How often libraries were mapped or unmapped in the process so far. */
   public long libraries() {
     return (long) LONG.getVolatile(memory, Layout.ProcessState.LIBRARIES);

@@ -32,8 +32,8 @@ public final class KernelProbes implements AutoCloseable {
   private final int ringBytes;
   private final int slots;
 
-  /** Maps to go on with at another sidecar; null where this process has the programs. */
-  private final @Nullable ProcessMaps maps;
+  /** Of this process: to wait at, and to go on with at another sidecar. */
+  private final ProcessMaps maps;
 
   private volatile ProbeHost host;
   private final Ledger ledger;
@@ -53,7 +53,7 @@ public final class KernelProbes implements AutoCloseable {
       @Nullable ProbeException socketsMissing)
       throws ProbeException {
     this.host = host;
-    this.maps = host instanceof SidecarClient ? maps : null;
+    this.maps = maps;
     this.ringBytes = ringBytes;
     this.slots = slots;
     this.socketsMissing = socketsMissing;
@@ -104,8 +104,9 @@ public final class KernelProbes implements AutoCloseable {
         KernelProbes probes = new KernelProbes(host, maps, ringBytes, slots, socketsMissing);
         probes.begin();
         return probes;
-      } finally {
-        maps.close(); // the programs keep them, and what is mapped stays
+      } catch (ProbeException | RuntimeException e) {
+        maps.close();
+        throw e;
       }
     } catch (ProbeException | RuntimeException e) {
       programs.close();
@@ -152,7 +153,7 @@ public final class KernelProbes implements AutoCloseable {
 
   /** Whether a sidecar has the programs. */
   public boolean isBySidecar() {
-    return maps != null;
+    return host instanceof SidecarClient;
   }
 
   /** Waits until the sidecar is gone. The mapped memory stays, and nobody writes to it any more. */
@@ -303,6 +304,26 @@ public final class KernelProbes implements AutoCloseable {
     return events;
   }
 
+  /**
+   * Waits until there is an event to read; the programs wake the caller, at the cost of some
+   * microseconds for the thread whose event it is. For when there was none for a while.
+   *
+   * @param millis for how long at most; that long it takes, too, if an event comes in the same
+   *     moment as the call, since nobody waits for anybody else
+   * @return false if nothing was waited for: there was one already, which may be still in the
+   *     writing, or a signal came
+   */
+  public boolean awaitEvents(long millis) {
+    RingReader ring = events;
+    if (ring == null) {
+      return false;
+    }
+    ledger.setAwaited(true);
+    boolean waited = ring.await(millis);
+    ledger.setAwaited(false);
+    return waited;
+  }
+
   /** Why there are no socket events; null when there are. */
   public @Nullable ProbeException socketsMissing() {
     return socketsMissing;
@@ -341,8 +362,6 @@ public final class KernelProbes implements AutoCloseable {
       libraries.close();
     }
     host.close();
-    if (maps != null) {
-      maps.close();
-    }
+    maps.close();
   }
 }

@@ -27,8 +27,10 @@ public final class RingReader {
   private final ByteBuffer producer;
   private final int mask;
   private final SocketEvent view = new SocketEvent();
+  private final PollSet records;
 
   RingReader(int fd, int size) throws ProbeException {
+    records = new PollSet(1).add(fd, PollSet.POLLIN);
     consumer = Native.mmap(fd, Native.PAGE, 0, Native.PROT_READ | Native.PROT_WRITE);
     producer = Native.mmap(fd, Native.PAGE + 2L * size, Native.PAGE, Native.PROT_READ);
     mask = size - 1;
@@ -83,8 +85,15 @@ public final class RingReader {
     return (long) LONG.getAcquire(producer, 0);
   }
 
-  void close() {
-    Native.munmap(producer);
-    Native.munmap(consumer);
+  /**
+   * Waits until there is a record that nobody has read. Whoever writes one must be told to wake the
+   * caller, before this is called.
+   *
+   * @param millis for how long at most
+   * @return false if nothing was waited for: there was one already, which may be still in the
+   *     writing, or a signal came
+   */
+  boolean await(long millis) {
+    return written() == read() && records.await(millis) >= 0;
   }
 }

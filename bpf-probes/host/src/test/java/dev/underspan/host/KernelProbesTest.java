@@ -315,6 +315,29 @@ class KernelProbesTest {
   }
 
   @Test
+  void whoSleepsIsWokenByTheNextEvent() throws Exception {
+    TestProbes.needSockets();
+    try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress());
+        Socket client = new Socket(server.getInetAddress(), server.getLocalPort());
+        Socket accepted = server.accept()) {
+      int port = server.getLocalPort();
+      for (int i = 0; i < 31; i++) {
+        drain(port);
+        Thread sleeper = TestProbes.sleepUntilEvent(probes);
+        client.getOutputStream().write(i);
+        sleeper.join(TestProbes.SLEEP_MS / 2);
+        assertThat(sleeper.isAlive()).as("still asleep").isFalse();
+        assertThat(drain(port)).isNotEmpty();
+        assertThat(accepted.getInputStream().read()).isEqualTo(i);
+      }
+      drain(port);
+      long begin = System.nanoTime();
+      probes.awaitEvents(200);
+      assertThat(System.nanoTime() - begin).as("nothing to wake for").isGreaterThan(190 * MS);
+    }
+  }
+
+  @Test
   void agentThreadsAreNeverSeen() throws Exception {
     TestProbes.needSockets();
     try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {

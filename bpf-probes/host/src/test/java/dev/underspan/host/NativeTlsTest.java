@@ -409,9 +409,13 @@ class NativeTlsTest {
             .start();
     assertThat(compiler.waitFor()).isZero();
     libraries.refresh();
+    probes.events().drain(event -> {});
+    Thread sleeper = TestProbes.sleepUntilEvent(probes);
     long before = probes.libraryChanges();
     Pointer handle = libc.dlopen(copy.toString(), RTLD_NOW);
     assertThat(handle).isNotNull();
+    sleeper.join(TestProbes.SLEEP_MS / 2);
+    assertThat(sleeper.isAlive()).as("still asleep").isFalse();
     assertThat(probes.libraryChanges()).isGreaterThan(before);
     assertThat(libraries.refresh()).containsExactly(copy.toString());
     before = probes.libraryChanges();

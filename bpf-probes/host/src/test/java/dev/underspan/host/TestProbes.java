@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.NullUnmarked;
@@ -108,6 +109,28 @@ final class TestProbes {
     do {
       Thread.sleep(2); // off the processor, too
     } while (thread.getState() != Thread.State.WAITING);
+  }
+
+  /** How long {@link #sleepUntilEvent} sleeps if nothing wakes it. */
+  static final long SLEEP_MS = 120_000;
+
+  /** A thread that sleeps by now, until there is an event. */
+  static Thread sleepUntilEvent(KernelProbes probes) throws Exception {
+    CompletableFuture<Integer> tid = new CompletableFuture<>();
+    Thread sleeper =
+        new Thread(
+            () -> {
+              tid.complete(Native.threadId());
+              probes.awaitEvents(SLEEP_MS);
+            });
+    sleeper.setDaemon(true);
+    sleeper.start();
+    Path call = Path.of("/proc/self/task/" + tid.get() + "/syscall");
+    String ppoll = "aarch64".equals(System.getProperty("os.arch")) ? "73 " : "271 ";
+    while (!Files.readString(call).startsWith(ppoll)) {
+      Thread.sleep(1);
+    }
+    return sleeper;
   }
 
   /** A parked thread's account by the ledger, and by the kernel's schedstat at the same places. */

@@ -19,8 +19,17 @@ import org.jspecify.annotations.Nullable;
 
 /** The kernel's programs while they run, and the thread that reads their events. */
 final class KernelSide implements Kernel, EventPump {
-  /** How long an event may lie unread. The programs never wake the reader: that would cost them. */
+  /** How long an event may lie unread while there are others now and then. */
   private static final long POLL_NS = 5_000_000;
+
+  /**
+   * After how many looks in vain, 100 ms, the reader sleeps until the programs wake it: waking it
+   * costs them, and looking all the time costs the machine.
+   */
+  private static final int QUIET_LOOKS = 20;
+
+  /** How long it sleeps at most, for what nobody wakes it for: names asked for in vain, say. */
+  private static final long SLEEP_MS = 100;
 
   private final KernelProbes probes;
 
@@ -43,7 +52,9 @@ final class KernelSide implements Kernel, EventPump {
   /** Held by who reads events: one thread at a time. */
   private final ReentrantLock reading = new ReentrantLock();
 
-  private volatile @Nullable Consumer<SocketEvent> sink;
+  /** Who takes the events; nobody before there is somebody, and after the end. */
+  private volatile @Nullable Reader reader;
+
   private volatile @Nullable Runnable onLibraries;
   private volatile boolean stopping;
   private volatile boolean gap;
@@ -114,73 +125,102 @@ final class KernelSide implements Kernel, EventPump {
     return failed.get();
   }
 
-  /**
-   * Reads events until {@link #stop()}; what then is left in the buffer is still read. The sink
-   * learns of losses, since a parser must not pair an answer with the wrong question.
-   */
-  void read(SocketEvents events) {
-    RingReader ring = probes.events();
-    if (ring == null) {
-      return;
+  /** What becomes of events, and of their loss; used while {@link #reading} is held. */
+  private final class Reader implements Consumer<SocketEvent> {
+    private final RingReader ring;
+    private final SocketEvents events;
+    private long lostBefore;
+
+    Reader(RingReader ring, SocketEvents events) {
+      this.ring = ring;
+      this.events = events;
     }
-    Consumer<SocketEvent> guarded =
-        event -> {
-          try {
-            events.accept(event);
-          } catch (RuntimeException e) {
-            // One event that cannot be handled must not cost the rest.
-            if (failed.getAndIncrement() == 0) {
-              Log.warn("a socket event could not be handled: " + e);
-            }
-          }
-        };
-    sink = guarded;
-    boolean last = false;
-    long lostBefore = 0;
-    long librariesBefore = 0;
-    while (true) {
-      int count;
-      reading.lock();
+
+    @Override
+    public void accept(SocketEvent event) {
       try {
-        long asked = events.serverTls().asked();
-        long written = ring.written();
-        count = ring.drain(guarded);
-        try {
-          events.poll();
-          if (ring.read() >= written) {
-            events.serverTls().answer(asked);
-          }
-        } catch (RuntimeException e) {
-          if (failed.getAndIncrement() == 0) {
-            Log.warn("plaintext of TLS could not be handled: " + e);
-          }
-        }
-        long lost = probes.lostEvents();
-        if (lost != lostBefore || gap) {
-          gap = false;
-          lostBefore = lost;
-          events.onLoss();
-        }
-        if (last) {
-          sink = null;
-        }
-      } finally {
-        reading.unlock();
+        events.accept(event);
+      } catch (RuntimeException e) {
+        // One event that cannot be handled must not cost the rest.
+        failed("a socket event", e);
       }
+    }
+
+    int drain(int limit) {
+      int count = ring.drain(this, limit);
       handled.addAndGet(count);
+      return count;
+    }
+
+    /**
+     * Everything that there is. Losses are told, since a parser must not pair an answer with the
+     * wrong question.
+     *
+     * @return how many events
+     */
+    int look() {
+      long asked = events.serverTls().asked();
+      long written = ring.written();
+      int count = drain(Integer.MAX_VALUE);
+      try {
+        events.poll();
+        if (ring.read() >= written) {
+          events.serverTls().answer(asked);
+        }
+      } catch (RuntimeException e) {
+        failed("plaintext of TLS", e);
+      }
+      long lost = probes.lostEvents();
+      if (lost != lostBefore || gap) {
+        gap = false;
+        lostBefore = lost;
+        events.onLoss();
+      }
+      return count;
+    }
+
+    private void failed(String what, RuntimeException e) {
+      if (failed.getAndIncrement() == 0) {
+        Log.warn(what + " could not be handled: " + e);
+      }
+    }
+  }
+
+  /** From now on events are read into these. */
+  void connect(SocketEvents events) {
+    RingReader ring = probes.events();
+    if (ring != null) {
+      reader = new Reader(ring, events);
+    }
+  }
+
+  /** Reads events as they come, until {@link #stop}. */
+  void read() {
+    long librariesBefore = 0;
+    int quiet = 0;
+    while (!stopping) {
+      int count = look();
       long libraries = probes.libraryChanges();
       Runnable told = onLibraries;
       if (libraries != librariesBefore && told != null) {
         librariesBefore = libraries;
         told.run();
       }
-      if (last) {
-        return;
-      }
-      last = stopping;
-      if (count == 0 && !last) {
+      if (count > 0) {
+        quiet = 0;
+      } else if (++quiet < QUIET_LOOKS || !probes.awaitEvents(SLEEP_MS)) {
         LockSupport.parkNanos(this, POLL_NS);
       }
+    }
+  }
+
+  private int look() {
+    reading.lock();
+    try {
+      Reader current = reader;
+      return current == null ? 0 : current.look();
+    } finally {
+      reading.unlock();
     }
   }
 
@@ -188,20 +228,20 @@ final class KernelSide implements Kernel, EventPump {
   @Override
   public boolean pump() {
     RingReader ring = probes.events();
-    if (ring == null || sink == null) {
+    if (ring == null || reader == null) {
       return true;
     }
     long written = ring.written();
     long begin = System.nanoTime();
-    if (!lockReading()) {
+    if (!lockReading(PUMP_WAIT_NS)) {
       return false;
     }
     try {
-      Consumer<SocketEvent> current = sink;
+      Reader current = reader;
       if (current == null) {
         return true;
       }
-      int count = ring.drain(current, PUMP_EVENTS);
+      int count = current.drain(PUMP_EVENTS);
       for (int i = 0; count < PUMP_EVENTS && ring.read() < written; i++) {
         if (i < PUMP_SPINS) {
           Thread.onSpinWait();
@@ -210,21 +250,20 @@ final class KernelSide implements Kernel, EventPump {
         } else {
           break;
         }
-        count += ring.drain(current, PUMP_EVENTS - count);
+        count += current.drain(PUMP_EVENTS - count);
       }
-      handled.addAndGet(count);
       return ring.read() >= written;
     } finally {
       reading.unlock();
     }
   }
 
-  private boolean lockReading() {
+  private boolean lockReading(long waitNs) {
     if (reading.tryLock()) {
       return true;
     }
     try {
-      return reading.tryLock(PUMP_WAIT_NS, TimeUnit.NANOSECONDS);
+      return reading.tryLock(waitNs, TimeUnit.NANOSECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return false;
@@ -236,8 +275,26 @@ final class KernelSide implements Kernel, EventPump {
     onLibraries = action;
   }
 
-  void stop() {
+  /**
+   * Reads what there still is, on the calling thread, and then no more.
+   *
+   * @return false if another thread was at it for longer than that
+   */
+  boolean stop(long waitNs) {
     stopping = true;
+    if (!lockReading(waitNs)) {
+      return false;
+    }
+    try {
+      Reader last = reader;
+      reader = null;
+      if (last != null) {
+        last.look();
+      }
+      return true;
+    } finally {
+      reading.unlock();
+    }
   }
 
   void close() {

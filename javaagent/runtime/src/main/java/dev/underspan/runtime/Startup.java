@@ -21,7 +21,6 @@ import dev.underspan.bridge.wire.WireCounters;
 import dev.underspan.host.ProbeException;
 import dev.underspan.instrument.Instrumenter;
 import io.opentelemetry.api.trace.Tracer;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -53,7 +52,6 @@ final class Startup implements KernelLink.User {
   private final ForeignSpans foreign;
   private final ModeReport told;
   private final AdviceRuntime runtime;
-  private final CountDownLatch drained = new CountDownLatch(1);
   private @Nullable NativeTlsWatch nativeTls;
 
   private Startup(Configuration configuration, Mode mode, AgentThreads threads, KernelLink link) {
@@ -144,8 +142,6 @@ final class Startup implements KernelLink.User {
     report.addKernel(kernel);
     if (kernel.socketsMissing() == null) {
       readWire(kernel);
-    } else {
-      drained.countDown();
     }
     telemetry.observe(report.takeNew(), AgentMain.VERSION);
     activities.connect(kernel);
@@ -181,14 +177,8 @@ final class Startup implements KernelLink.User {
     if (configuration.instrumentation("tls-native")) {
       nativeTls = NativeTlsWatch.start(kernel, threads);
     }
-    threads
-        .daemon(
-            "events",
-            () -> {
-              kernel.read(events);
-              drained.countDown();
-            })
-        .start();
+    kernel.connect(events);
+    threads.daemon("events", kernel::read).start();
   }
 
   @Override
@@ -306,19 +296,14 @@ final class Startup implements KernelLink.User {
   private void stop() {
     KernelSide kernel = link.kernel();
     try {
-      if (kernel != null) {
-        kernel.stop();
-        if (!drained.await(SHUTDOWN_SECONDS, TimeUnit.SECONDS)) {
-          Log.warn("events were left unread at the end");
-        }
+      if (kernel != null && !kernel.stop(TimeUnit.SECONDS.toNanos(SHUTDOWN_SECONDS))) {
+        Log.warn("events were left unread at the end");
       }
       report.tellAll(configuration.debug());
       if (configuration.debug()) {
         Log.info("wire: " + counters);
       }
       telemetry.shutdown(SHUTDOWN_SECONDS, TimeUnit.SECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     } finally {
       link.close();
     }
