@@ -105,6 +105,7 @@ struct loss_counters {
 	__u64 arrivals_merged;
 	__u64 events_seen;
 	__u64 tls_untracked; /* more sessions at once than can be kept */
+	__u64 accepts_unseen; /* whose establishment was missed */
 };
 
 /* What is a process's, in place 0 of its ledger. */

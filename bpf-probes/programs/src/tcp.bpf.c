@@ -380,8 +380,10 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		return 0;
 	note_user(conn, served.number);
 	/* Accepted, but nobody saw it established: no program runs within a run of itself. */
-	if (conn->role == ROLE_LISTENER)
+	if (conn->role == ROLE_LISTENER) {
 		conn->role = ROLE_SERVER;
+		COUNT(served.process, accepts_unseen);
+	}
 	if (!conn->cookie)
 		conn->cookie = bpf_get_socket_cookie(sk);
 	slot = enrol_thread(&served, task, false, KIND_CPU, &index);

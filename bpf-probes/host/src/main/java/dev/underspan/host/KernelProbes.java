@@ -339,6 +339,7 @@ public final class KernelProbes implements AutoCloseable {
     counters.put("connections_untracked", counter(Layout.LossCounters.CONNECTIONS_UNTRACKED));
     counters.put("arrivals_merged", counter(Layout.LossCounters.ARRIVALS_MERGED));
     counters.put("tls_untracked", counter(Layout.LossCounters.TLS_UNTRACKED));
+    counters.put("accepts_unseen", counter(Layout.LossCounters.ACCEPTS_UNSEEN));
     return counters;
   }
 

@@ -227,6 +227,7 @@ class MissedEventsTest {
                   }
                 });
         assertThat(roles).containsExactly(Layout.ROLE_SERVER);
+        assertThat(probes.counters()).containsEntry("accepts_unseen", 1L);
       }
     }
   }

@@ -55,6 +55,7 @@ final class SelfReport {
     count("underspan.events.lost", "{event}", "failed", kernel::failed);
     count("underspan.events.unread", "{event}", null, of(kernel, "payload_unreadable"));
     count("underspan.arrivals.merged", "{arrival}", null, of(kernel, "arrivals_merged"));
+    count("underspan.accepts.unseen", "{connection}", null, of(kernel, "accepts_unseen"));
     loss(
         "underspan.ledger.refused",
         "{attempt}",
