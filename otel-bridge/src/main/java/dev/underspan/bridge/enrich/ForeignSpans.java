@@ -136,8 +136,9 @@ public final class ForeignSpans {
     }
     if (foreign.kind == ForeignSpan.SERVER) {
       state.takenBlocked = activities.blockedSoFar(state);
-      if (foreign.arrival != null) {
-        foreign.arrival.writeTo(foreign);
+      ServerSpans.Arrival arrival = foreign.arrival;
+      if (arrival != null) {
+        arrival.writeTo(foreign);
       }
       ForeignTls connections = tls;
       if (connections != null && !connections.describe(foreign)) {

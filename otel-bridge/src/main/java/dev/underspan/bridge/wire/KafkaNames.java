@@ -1,6 +1,5 @@
 package dev.underspan.bridge.wire;
 
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
@@ -20,21 +19,6 @@ final class KafkaNames {
 
   private final Map<UUID, String> topics = new Lru<>(MAX_TOPICS);
   private final Map<String, String> groups = new Lru<>(MAX_GROUPS);
-
-  private static final class Lru<K, V> extends LinkedHashMap<K, V> {
-    private static final long serialVersionUID = 1;
-    private final int max;
-
-    Lru(int max) {
-      super(16, 0.75f, true);
-      this.max = max;
-    }
-
-    @Override
-    protected boolean removeEldestEntry(Map.Entry<K, V> eldest) {
-      return size() > max;
-    }
-  }
 
   synchronized void topic(UUID id, String name) {
     topics.put(id, name);

@@ -180,21 +180,25 @@ class ForeignSpansTest {
     assertThat(activities.current()).isNotNull();
   }
 
-  @Test
-  void aServerSpanSaysHowItsRequestCame() {
-    foreign.activate(false);
-    activities.connect(kernel);
-    assertThat(activities.state().slot()).isEqualTo(1);
-    long now = System.nanoTime();
+  /** The thread of slot 1 has just read a connection's request, which had lain there for 3 µs. */
+  private void read(long number, long now) {
     int at = Layout.Slot.SIZE + Layout.Slot.REQUEST;
     kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(1));
     kernel.memory.putLong(at + Layout.ServerRequest.COOKIE, 7);
-    kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, 2);
+    kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, number);
     kernel.memory.putLong(at + Layout.ServerRequest.ARRIVAL_NS, now - 5000);
     kernel.memory.putLong(at + Layout.ServerRequest.READ_NS, now - 2000);
     kernel.memory.putLong(at + Layout.ServerRequest.BYTES_IN, 210);
     kernel.memory.putShort(at + Layout.ServerRequest.LOCAL_PORT, (short) 8080);
     kernel.memory.putShort(at + Layout.ServerRequest.REMOTE_PORT, (short) 4711);
+  }
+
+  @Test
+  void aServerSpanSaysHowItsRequestCame() {
+    foreign.activate(false);
+    activities.connect(kernel);
+    assertThat(activities.state().slot()).isEqualTo(1);
+    read(2, System.nanoTime());
     // The handler is entered before the span begins …
     foreign.enter(new RequestInfo("t", "GET", null, "/", null, null, null, 4711, 8080, null, null));
     SpanData first = end(start(SpanKind.SERVER, 0), 10);
@@ -204,7 +208,7 @@ class ForeignSpansTest {
     SpanData second = end(start(SpanKind.SERVER, 0), 10);
     assertThat(get(second, "underspan.queue.receive")).isEqualTo("null");
     // Without knowledge of the handler, the request that the thread has just read is taken.
-    kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, 3);
+    read(3, System.nanoTime());
     SpanData third = end(start(SpanKind.SERVER, 0), 10);
     assertThat(get(third, "underspan.queue.receive")).isEqualTo("3000");
   }
@@ -216,14 +220,7 @@ class ForeignSpansTest {
     activities.connect(kernel);
     assertThat(activities.state().slot()).isEqualTo(1);
     long now = System.nanoTime();
-    int at = Layout.Slot.SIZE + Layout.Slot.REQUEST;
-    kernel.memory.putLong(at + Layout.ServerRequest.THREAD, kernel.ledger().thread(1));
-    kernel.memory.putLong(at + Layout.ServerRequest.COOKIE, 7);
-    kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, 2);
-    kernel.memory.putLong(at + Layout.ServerRequest.ARRIVAL_NS, now - 5000);
-    kernel.memory.putLong(at + Layout.ServerRequest.READ_NS, now - 2000);
-    kernel.memory.putShort(at + Layout.ServerRequest.LOCAL_PORT, (short) 8080);
-    kernel.memory.putShort(at + Layout.ServerRequest.REMOTE_PORT, (short) 4711);
+    read(2, now);
     int there = (4712 & (Layout.RECENT_REQUESTS - 1)) * Layout.RecentRequest.SIZE;
     kernel.requests.putShort(there + Layout.RecentRequest.LOCAL_PORT, (short) 8080);
     kernel.requests.putShort(there + Layout.RecentRequest.REMOTE_PORT, (short) 4712);
@@ -236,7 +233,7 @@ class ForeignSpansTest {
     foreign.closed(scope);
     assertThat(get(end(span, 10), "underspan.queue.receive")).isEqualTo("7000");
     // Of a connection that is not known nothing is said.
-    kernel.memory.putLong(at + Layout.ServerRequest.NUMBER, 3);
+    read(3, now);
     span = start(SpanKind.SERVER, 0);
     scope = attach(span);
     foreign.enter(new RequestInfo("t", "GET", null, "/", null, null, null, 4713, 8080, null, null));
