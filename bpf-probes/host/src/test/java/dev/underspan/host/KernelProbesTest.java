@@ -1,7 +1,6 @@
 package dev.underspan.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
@@ -132,11 +131,16 @@ class KernelProbesTest {
     }
     long queue = after[1][Layout.KIND_RUN_QUEUE] - before[1][Layout.KIND_RUN_QUEUE];
     assertThat(queue).isGreaterThan(30 * MS);
-    assertThat(after[0][Layout.KIND_RUN_QUEUE] - before[0][Layout.KIND_RUN_QUEUE])
-        .isCloseTo(queue, within(Math.max(MS, queue / 100)));
+    // Ours begins when the scheduler tells of a wake-up, its own when it queued the thread, a
+    // moment
+    // before; where processors are emulated that was up to 50 us each time.
+    long less = queue - (after[0][Layout.KIND_RUN_QUEUE] - before[0][Layout.KIND_RUN_QUEUE]);
+    assertThat(less).as("less in the queue by").isGreaterThan(-MS);
     long processor = after[1][Layout.KIND_CPU] - before[1][Layout.KIND_CPU];
     assertThat(processor).isGreaterThan(30 * MS);
-    return after[0][Layout.KIND_CPU] - before[0][Layout.KIND_CPU] - processor;
+    long more = after[0][Layout.KIND_CPU] - before[0][Layout.KIND_CPU] - processor;
+    assertThat(more).as("more on a processor by").isGreaterThan(-MS);
+    return Math.max(more, less);
   }
 
   private static void spin(int millis) {
