@@ -70,7 +70,7 @@ class KernelProbesTest {
    */
   @Test
   void processorAndQueueTimeAgreeWithSchedstat() throws Exception {
-    TestProbes.assertSameProcessorTime(MS, this::compareWithSchedstat);
+    TestProbes.assertAgrees(MS, this::compareWithSchedstat);
   }
 
   private long compareWithSchedstat() throws Exception {
@@ -131,9 +131,8 @@ class KernelProbesTest {
     }
     long queue = after[1][Layout.KIND_RUN_QUEUE] - before[1][Layout.KIND_RUN_QUEUE];
     assertThat(queue).isGreaterThan(30 * MS);
-    // Ours begins when the scheduler tells of a wake-up, its own when it queued the thread, a
-    // moment
-    // before; where processors are emulated that was up to 50 us each time.
+    // Ours begins when the scheduler tells of a wake-up, its own a moment before, when it queued
+    // the thread; where processors are emulated that was up to 50 us each time.
     long less = queue - (after[0][Layout.KIND_RUN_QUEUE] - before[0][Layout.KIND_RUN_QUEUE]);
     assertThat(less).as("less in the queue by").isGreaterThan(-MS);
     long processor = after[1][Layout.KIND_CPU] - before[1][Layout.KIND_CPU];

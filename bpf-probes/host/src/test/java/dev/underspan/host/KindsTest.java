@@ -4,7 +4,6 @@ import static dev.underspan.host.TestProbes.MS;
 import static dev.underspan.host.TestProbes.assertAddsUp;
 import static dev.underspan.host.TestProbes.measure;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
@@ -31,6 +30,9 @@ import org.junit.jupiter.api.io.TempDir;
 @NullUnmarked
 class KindsTest {
   private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
+
+  /** How late a thread may be, in all, after the ends of nine periods of a quota. */
+  private static final long PERIOD_ENDS = 24 * MS;
 
   private static KernelProbes probes;
 
@@ -199,7 +201,7 @@ class KindsTest {
   /** A CPU quota of a fifth of a processor, by cgroup v1 or v2, for one thread of this process. */
   @Test
   void aSpentQuotaIsThrottled() throws Exception {
-    TestProbes.assertSameProcessorTime(MS, this::spendQuota);
+    TestProbes.assertAgrees(MS, this::spendQuota);
   }
 
   private long spendQuota() throws Exception {
@@ -249,7 +251,8 @@ class KindsTest {
     assertThat(failure[0]).isNull();
     assertAddsUp(account[0]);
     // The cgroup's own count ends with the period, the thread's wait when it runs again.
-    assertThat(account[0][Layout.KIND_THROTTLED]).isCloseTo(throttled[0], within(25 * MS));
+    long late = account[0][Layout.KIND_THROTTLED] - throttled[0];
+    assertThat(late).as("throttled for longer by").isGreaterThan(-25 * MS);
     // On a busy machine it may not even come to spend all of its quota.
     assertThat(account[0][Layout.KIND_THROTTLED]).isGreaterThan(50 * MS);
     assertThat(account[0][Layout.KIND_CPU]).isBetween(10 * MS, 320 * MS);
@@ -258,7 +261,7 @@ class KindsTest {
         .isGreaterThan(account[0][Ledger.KINDS] - account[0][Layout.KIND_CPU] - 25 * MS);
     // CLOCK_THREAD_CPUTIME_ID is exact at any moment.
     assertThat(account[0][Layout.KIND_CPU]).isGreaterThan(inside[0] - MS);
-    return Math.max(account[0][Layout.KIND_CPU] - around[0], 0);
+    return Math.max(account[0][Layout.KIND_CPU] - around[0], late - PERIOD_ENDS);
   }
 
   /** A cgroup that allows 20 ms in each 100. */
