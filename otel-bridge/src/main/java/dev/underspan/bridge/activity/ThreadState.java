@@ -3,7 +3,7 @@ package dev.underspan.bridge.activity;
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import dev.underspan.abi.ServerRequest;
-import dev.underspan.bridge.weak.WeakIdentityMap;
+import dev.underspan.bridge.map.WeakIdentityMap;
 import dev.underspan.bridge.wire.TraceHead;
 import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;

@@ -4,6 +4,7 @@ import dev.underspan.abi.Layout;
 import dev.underspan.abi.Ledger;
 import dev.underspan.abi.SocketEvent;
 import dev.underspan.bridge.enrich.ClientOwners;
+import dev.underspan.bridge.map.BoundedMap;
 import dev.underspan.bridge.span.ClientSpans;
 import dev.underspan.bridge.span.SocketServers;
 import dev.underspan.bridge.tls.NativeTls;
@@ -22,7 +23,6 @@ import dev.underspan.bridge.wire.Http2Place;
 import dev.underspan.bridge.wire.TraceHead;
 import dev.underspan.bridge.wire.WireConnection;
 import dev.underspan.bridge.wire.WireCounters;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -40,30 +40,10 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private final Http2Place place = new Http2Place();
 
   /** By the kernel's cookie; the least recently used gives way. */
-  private final Map<Long, Watched> connections =
-      new LinkedHashMap<>(1024, 0.75f, true) {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<Long, Watched> eldest) {
-          boolean full = size() > CONNECTIONS;
-          if (full && eldest.getValue().tls != null) {
-            eldest.getValue().tls.forget();
-          }
-          return full;
-        }
-      };
+  private final Map<Long, Watched> connections = BoundedMap.byUse(CONNECTIONS, Watched::giveUp);
 
   /** The last that are over: a send that the peer answers by a reset is told after the end. */
-  private final Map<Long, Watched> closed =
-      new LinkedHashMap<>() {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<Long, Watched> eldest) {
-          return size() > CLOSED;
-        }
-      };
+  private final Map<Long, Watched> closed = BoundedMap.byAge(CLOSED);
 
   private final @Nullable TlsJoin tls;
   private final @Nullable SocketServers servers;
@@ -101,6 +81,23 @@ public final class SocketEvents implements Consumer<SocketEvent> {
         if (secured != null) {
           secured.forget();
         }
+      }
+    }
+
+    /** Events may be lost from here on. TLS of the JVM finds what it has lost by itself. */
+    void onLoss() {
+      plain.onLoss();
+      if (nativeTls != null) {
+        nativeTls.onLoss();
+      }
+    }
+
+    /** It gives way to another one: what was in flight is not told, but counted. */
+    void giveUp() {
+      onLoss();
+      TlsConnection secured = tls;
+      if (secured != null) {
+        secured.giveUp();
       }
     }
   }
@@ -280,13 +277,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
 
   /** Events were lost, of whichever connections: each resynchronises at its next request. */
   public void onLoss() {
-    // TLS finds what it has lost by itself: positions tell.
-    for (Watched connection : connections.values()) {
-      connection.plain.onLoss();
-      if (connection.nativeTls != null) {
-        connection.nativeTls.onLoss();
-      }
-    }
+    connections.values().forEach(Watched::onLoss);
     if (servers != null) {
       servers.onLoss();
     }

@@ -2,11 +2,11 @@ package dev.underspan.bridge.enrich;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.SocketEvent;
+import dev.underspan.bridge.map.BoundedMap;
 import dev.underspan.bridge.span.NetFacts;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.TraceHead;
 import java.util.ArrayDeque;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
@@ -27,15 +27,7 @@ public final class ClientOwners {
   private final ConcurrentMap<Long, ForeignSpan> open = new ConcurrentHashMap<>();
 
   /** Ids of the latest that have; a call may end after its span. */
-  private final Map<Long, Boolean> ended =
-      new LinkedHashMap<>() {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<Long, Boolean> eldest) {
-          return size() > ENDED;
-        }
-      };
+  private final Map<Long, Boolean> ended = BoundedMap.byAge(ENDED);
 
   /** The latest that have ended without any call, eldest first; guarded by {@link #ended}. */
   private final ArrayDeque<ForeignSpan> endedWithout = new ArrayDeque<>();

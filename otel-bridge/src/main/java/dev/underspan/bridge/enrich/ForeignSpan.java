@@ -1,9 +1,9 @@
 package dev.underspan.bridge.enrich;
 
+import dev.underspan.bridge.map.WeakIdentityMap;
 import dev.underspan.bridge.span.NetFacts;
 import dev.underspan.bridge.span.RequestInfo;
 import dev.underspan.bridge.span.ServerSpans;
-import dev.underspan.bridge.weak.WeakIdentityMap;
 import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.common.AttributeKey;
 import io.opentelemetry.api.common.Attributes;

@@ -1,12 +1,12 @@
 package dev.underspan.bridge.span;
 
 import dev.underspan.bridge.activity.Activity;
+import dev.underspan.bridge.map.BoundedMap;
 import dev.underspan.bridge.wire.TraceHead;
 import io.opentelemetry.api.trace.SpanContext;
 import io.opentelemetry.api.trace.TraceFlags;
 import io.opentelemetry.api.trace.TraceState;
 import io.opentelemetry.sdk.trace.IdGenerator;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -24,15 +24,7 @@ public final class AnnouncedCalls {
 
   private final IdGenerator ids = IdGenerator.random();
 
-  private final Map<Key, Announced> calls =
-      new LinkedHashMap<>() {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<Key, Announced> eldest) {
-          return size() > LIMIT;
-        }
-      };
+  private final Map<Key, Announced> calls = BoundedMap.byAge(LIMIT);
 
   /** None yet. */
   public AnnouncedCalls() {}

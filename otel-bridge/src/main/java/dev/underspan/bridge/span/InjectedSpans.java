@@ -1,7 +1,7 @@
 package dev.underspan.bridge.span;
 
+import dev.underspan.bridge.map.BoundedMap;
 import dev.underspan.bridge.wire.TraceHead;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -13,15 +13,7 @@ import org.jspecify.annotations.Nullable;
 public final class InjectedSpans {
   private static final int LIMIT = 16_384;
 
-  private final Map<Long, TraceHead> parents =
-      new LinkedHashMap<>() {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<Long, TraceHead> eldest) {
-          return size() > LIMIT;
-        }
-      };
+  private final Map<Long, TraceHead> parents = BoundedMap.byAge(LIMIT);
 
   /** None yet. */
   public InjectedSpans() {}

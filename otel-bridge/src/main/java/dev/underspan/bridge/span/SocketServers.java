@@ -7,6 +7,7 @@ import dev.underspan.abi.ServerRequest;
 import dev.underspan.bridge.activity.Activities;
 import dev.underspan.bridge.activity.Kernel;
 import dev.underspan.bridge.activity.ThreadState;
+import dev.underspan.bridge.map.BoundedMap;
 import dev.underspan.bridge.tls.TlsServers;
 import dev.underspan.bridge.wire.Chunk;
 import dev.underspan.bridge.wire.ClientCall;
@@ -20,7 +21,6 @@ import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.StatusCode;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -49,15 +49,7 @@ public final class SocketServers implements TlsServers {
   private final LongAdder dropped = new LongAdder();
 
   /** The latest ended ones by span id; used by who takes the events only. */
-  private final Map<Long, Request> ended =
-      new LinkedHashMap<>() {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<Long, Request> eldest) {
-          return size() > MAX_ENDED;
-        }
-      };
+  private final Map<Long, Request> ended = BoundedMap.byAge(MAX_ENDED);
 
   /**
    * No request yet.

@@ -1,10 +1,10 @@
 package dev.underspan.bridge.tls;
 
 import dev.underspan.abi.SocketEvent;
+import dev.underspan.bridge.map.BoundedMap;
 import dev.underspan.bridge.tls.ServerTls.Connection;
 import dev.underspan.bridge.wire.TlsFacts;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -32,29 +32,12 @@ final class SecuredPeers {
   /** Of each client's port, the latest first. */
   private final Map<Integer, List<Entry>> byClientPort = new ConcurrentHashMap<>();
 
-  private final Map<Long, Entry> open = new Bounded(OPEN);
-  private final Map<Long, Entry> closed = new Bounded(CLOSED);
+  /** By cookie; the eldest gives way. */
+  private final Map<Long, Entry> open = BoundedMap.byAge(OPEN, this::unlink);
+
+  private final Map<Long, Entry> closed = BoundedMap.byAge(CLOSED, this::unlink);
   private final AtomicReferenceArray<@Nullable Connection> unseen =
       new AtomicReferenceArray<>(UNSEEN);
-
-  /** By cookie; the eldest gives way. */
-  private final class Bounded extends LinkedHashMap<Long, Entry> {
-    private static final long serialVersionUID = 1;
-    private final int most;
-
-    Bounded(int most) {
-      this.most = most;
-    }
-
-    @Override
-    protected boolean removeEldestEntry(Map.Entry<Long, Entry> eldest) {
-      boolean full = size() > most;
-      if (full) {
-        unlink(eldest.getValue());
-      }
-      return full;
-    }
-  }
 
   /** What is known of a connection. */
   static final class Entry {

@@ -2,11 +2,11 @@ package dev.underspan.bridge.tls;
 
 import dev.underspan.abi.Layout;
 import dev.underspan.abi.SocketEvent;
+import dev.underspan.bridge.map.BoundedMap;
 import dev.underspan.bridge.wire.Chunk;
 import dev.underspan.bridge.wire.ClientCertificate;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.TlsFacts;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
@@ -30,15 +30,7 @@ public final class ServerTls {
   private final AtomicLong answered = new AtomicLong();
 
   /** Hellos without an answer so far, by cookie; the eldest gives way. For the events' thread. */
-  private final Map<Long, TlsHellos> handshakes =
-      new LinkedHashMap<>() {
-        private static final long serialVersionUID = 1;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<Long, TlsHellos> eldest) {
-          return size() > HANDSHAKES;
-        }
-      };
+  private final Map<Long, TlsHellos> handshakes = BoundedMap.byAge(HANDSHAKES);
 
   /**
    * A connection that is asked for.

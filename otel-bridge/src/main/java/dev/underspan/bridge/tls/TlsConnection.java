@@ -297,6 +297,15 @@ public final class TlsConnection {
     }
   }
 
+  /** It is read no more; what was in flight is counted as dropped. */
+  public void giveUp() {
+    forget();
+    WireConnection current = wire;
+    if (current != null) {
+      current.onLoss();
+    }
+  }
+
   /** Nothing more is wanted of it. */
   public void forget() {
     if (out != null) {

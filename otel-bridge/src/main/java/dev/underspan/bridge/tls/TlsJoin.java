@@ -1,12 +1,12 @@
 package dev.underspan.bridge.tls;
 
+import dev.underspan.bridge.map.BoundedMap;
 import dev.underspan.bridge.wire.Chunk;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.WireConnection;
 import dev.underspan.bridge.wire.WireCounters;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -35,21 +35,12 @@ public final class TlsJoin {
   private record Seen(TlsConnection connection, long position) {}
 
   /** Records that the application showed, but no event yet. */
-  private final Map<TlsKey, Wanted> wantedSent = new Bounded<>();
+  private final Map<TlsKey, Wanted> wantedSent = BoundedMap.byAge(KEYS);
 
-  private final Map<TlsKey, Wanted> wantedReceived = new Bounded<>();
+  private final Map<TlsKey, Wanted> wantedReceived = BoundedMap.byAge(KEYS);
 
   /** Received records that an event showed, but the application not yet. */
-  private final Map<TlsKey, Seen> seen = new Bounded<>();
-
-  private static final class Bounded<V> extends LinkedHashMap<TlsKey, V> {
-    private static final long serialVersionUID = 1;
-
-    @Override
-    protected boolean removeEldestEntry(Map.Entry<TlsKey, V> eldest) {
-      return size() > KEYS;
-    }
-  }
+  private final Map<TlsKey, Seen> seen = BoundedMap.byAge(KEYS);
 
   /** Takes the plaintext from the tap, and gives calls to the sink. */
   public TlsJoin(TlsTap tap, Consumer<ClientCall> sink, WireCounters counters) {

@@ -1,7 +1,7 @@
 package dev.underspan.bridge.tls;
 
 import dev.underspan.abi.Layout;
-import dev.underspan.bridge.weak.WeakIdentityMap;
+import dev.underspan.bridge.map.WeakIdentityMap;
 import dev.underspan.bridge.wire.ClientCertificate;
 import dev.underspan.bridge.wire.Direction;
 import dev.underspan.bridge.wire.Http2Capture;

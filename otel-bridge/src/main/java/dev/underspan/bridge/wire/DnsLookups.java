@@ -1,7 +1,7 @@
 package dev.underspan.bridge.wire;
 
+import dev.underspan.bridge.map.BoundedMap;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -20,12 +20,13 @@ public final class DnsLookups {
 
   private final Consumer<ClientCall> sink;
   private final WireCounters counters;
-  private final Map<Key, Lookup> pending = new LinkedHashMap<>();
+  private final Map<Key, Lookup> pending;
 
   /** Finished lookups go to the sink. */
   public DnsLookups(Consumer<ClientCall> sink, WireCounters counters) {
     this.sink = sink;
     this.counters = counters;
+    this.pending = BoundedMap.byAge(MAX_PENDING, eldest -> counters.callsDropped.increment());
   }
 
   private record Key(long socket, int id) {}
@@ -86,12 +87,6 @@ public final class DnsLookups {
     lookup.sent(chunk, chunk.totalLength);
     lookup.lastNs = chunk.timeNs;
     pending.put(key, lookup);
-    if (pending.size() > MAX_PENDING) {
-      Iterator<Lookup> eldest = pending.values().iterator();
-      eldest.next();
-      eldest.remove();
-      counters.callsDropped.increment();
-    }
   }
 
   /** Whoever asks the same once more, elsewhere, waits for the first answer no longer. */

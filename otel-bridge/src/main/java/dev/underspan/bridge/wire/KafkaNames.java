@@ -1,5 +1,6 @@
 package dev.underspan.bridge.wire;
 
+import dev.underspan.bridge.map.BoundedMap;
 import java.util.Map;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
@@ -17,8 +18,8 @@ final class KafkaNames {
   private static final int MAX_GROUPS = 1024;
   private static final String AMBIGUOUS = "";
 
-  private final Map<UUID, String> topics = new Lru<>(MAX_TOPICS);
-  private final Map<String, String> groups = new Lru<>(MAX_GROUPS);
+  private final Map<UUID, String> topics = BoundedMap.byUse(MAX_TOPICS);
+  private final Map<String, String> groups = BoundedMap.byUse(MAX_GROUPS);
 
   synchronized void topic(UUID id, String name) {
     topics.put(id, name);

@@ -3,6 +3,7 @@ package dev.underspan.bridge.wire;
 import static dev.underspan.bridge.wire.MySqlSyntax.int16;
 import static dev.underspan.bridge.wire.MySqlSyntax.int32;
 
+import dev.underspan.bridge.map.BoundedMap;
 import java.util.ArrayDeque;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -58,7 +59,7 @@ final class MySqlProtocol implements Protocol {
   private final WireCounters counters;
   private final Frontend frontend;
   private final Backend backend;
-  private final Map<Integer, SqlStatement> statements = new Lru<>(MAX_STATEMENTS);
+  private final Map<Integer, SqlStatement> statements = BoundedMap.byUse(MAX_STATEMENTS);
   private final ArrayDeque<Exec> pending = new ArrayDeque<>();
   // Commands after the last pending one that were not kept; their answers come last.
   private int overflow;

@@ -1,5 +1,6 @@
 package dev.underspan.bridge.wire;
 
+import dev.underspan.bridge.map.BoundedMap;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,8 +29,8 @@ final class PgProtocol implements Protocol {
   private final WireCounters counters;
   private final Frontend frontend;
   private final Backend backend;
-  private final Map<String, SqlStatement> statements = new Lru<>(MAX_STATEMENTS);
-  private final Map<String, SqlStatement> portals = new Lru<>(MAX_PORTALS);
+  private final Map<String, SqlStatement> statements = BoundedMap.byUse(MAX_STATEMENTS);
+  private final Map<String, SqlStatement> portals = BoundedMap.byUse(MAX_PORTALS);
   private final ArrayDeque<Group> groups = new ArrayDeque<>();
   private @Nullable Group open;
   private int inFlight;

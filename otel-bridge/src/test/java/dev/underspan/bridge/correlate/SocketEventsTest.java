@@ -22,8 +22,8 @@ class SocketEventsTest {
   private static final String RESPONSE = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
   private final List<ClientCall> calls = new ArrayList<>();
-  private final SocketEvents events =
-      new SocketEvents(calls::add, new ClientOwners(), new WireCounters());
+  private final WireCounters counters = new WireCounters();
+  private final SocketEvents events = new SocketEvents(calls::add, new ClientOwners(), counters);
   private final ByteBuffer ring = ByteBuffer.allocateDirect(4096).order(ByteOrder.nativeOrder());
   private final SocketEvent view = new SocketEvent();
   private int role = Layout.ROLE_CLIENT;
@@ -110,6 +110,24 @@ class SocketEventsTest {
         .extracting(call -> ((ClientCall.Http) call.details()).statusCode())
         .containsExactly(404, 200);
     assertThat(calls).extracting(ClientCall::startNs).containsExactly(1100L, 1000L);
+  }
+
+  @Test
+  void whatIsInFlightOnAConnectionThatGivesWayIsCounted() {
+    int most = 16_384;
+    event(Layout.EVENT_SENT, 1, 1000, 1010, REQUEST);
+    for (int cookie = 2; cookie <= most; cookie++) {
+      exchange(cookie, 2000);
+    }
+    assertThat(counters.callsDropped.sum()).isZero();
+    exchange(most + 1, 3000);
+    assertThat(counters.callsDropped.sum()).isEqualTo(1);
+    assertThat(calls).hasSize(most);
+    // If it is open still, its next call is told.
+    event(Layout.EVENT_RECEIVED, 1, 3100, 3200, RESPONSE);
+    exchange(1, 4000);
+    assertThat(calls).hasSize(most + 1);
+    assertThat(calls.get(most).startNs()).isEqualTo(4000);
   }
 
   @Test

@@ -2,7 +2,7 @@ package dev.underspan.bridge.enrich;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.underspan.bridge.weak.WeakIdentityMap;
+import dev.underspan.bridge.map.WeakIdentityMap;
 import dev.underspan.bridge.wire.ClientCall;
 import dev.underspan.bridge.wire.ConnectionInfo;
 import dev.underspan.bridge.wire.TraceHead;

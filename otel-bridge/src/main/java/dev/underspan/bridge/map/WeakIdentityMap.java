@@ -1,4 +1,4 @@
-package dev.underspan.bridge.weak;
+package dev.underspan.bridge.map;
 
 import java.lang.ref.Reference;
 import java.lang.ref.ReferenceQueue;
