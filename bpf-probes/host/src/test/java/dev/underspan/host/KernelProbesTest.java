@@ -124,6 +124,7 @@ class KernelProbesTest {
     }
     TestProbes.awaitParked(worker);
     long[][] after = TestProbes.outside(probes, slot[0], schedstat[0]);
+    long taken = TestProbes.takenNanos() - takenBefore;
     stop.set(true);
     orders.put(-1);
     worker.join();
@@ -140,7 +141,7 @@ class KernelProbesTest {
     assertThat(processor).isGreaterThan(30 * MS);
     long more = after[0][Layout.KIND_CPU] - before[0][Layout.KIND_CPU] - processor;
     assertThat(more).as("more on a processor by").isGreaterThan(-MS);
-    return Math.max(more - (TestProbes.takenNanos() - takenBefore), less);
+    return Math.max(more - taken, less);
   }
 
   private static void spin(int millis) {
