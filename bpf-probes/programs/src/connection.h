@@ -50,6 +50,10 @@ struct connection {
 	__u32 last_direction;
 	__u32 process; /* the number of the one that used it last, and which one had that then */
 	__u32 admission;
+	__u32 state; /* of TCP, as a program saw it last */
+	__u32 positioned; /* 1: the next two are known */
+	__u32 sent_seq; /* behind the last byte sent that was told */
+	__u32 received_seq;
 	__u32 reserved;
 	struct arrival arrivals[ARRIVALS];
 	struct http2_place sent;

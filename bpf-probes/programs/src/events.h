@@ -83,7 +83,10 @@ struct socket_event {
 			   (0: not seen) */
 	__u64 connect_ns;
 	__u64 established_ns;
-	__u64 bytes_in; /* of the connection, this call included */
+	/* Moved since the connection is watched, up to the end of this record: what no record told
+	 * of is in it. Of EVENT_PLAIN_* plaintext, since its session is known.
+	 */
+	__u64 bytes_in;
 	__u64 bytes_out;
 	__u32 rtt_us;
 	__u32 retransmits;
@@ -106,6 +109,7 @@ struct loss_counters {
 	__u64 events_seen;
 	__u64 tls_untracked; /* more sessions at once than can be kept */
 	__u64 accepts_unseen; /* whose establishment was missed */
+	__u64 transfers_unseen; /* one or more calls that moved bytes, noticed by a later one */
 };
 
 /* What is a process's, in place 0 of its ledger. */

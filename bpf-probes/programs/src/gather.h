@@ -56,10 +56,20 @@ struct gathering {
 	struct wire_record_wide record;
 };
 
-/* One for each direction: a program does not interrupt itself. */
+/* One for each program that needs it: on a processor none runs within a run of itself, but may in
+ * the middle of another's.
+ */
+enum scratch_place {
+	SCRATCH_SENT,
+	SCRATCH_RECEIVED,
+	SCRATCH_SENT_OTHER,
+	SCRATCH_RECEIVED_OTHER,
+	SCRATCH_PLACES,
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, SCRATCH_PLACES);
 	__type(key, __u32);
 	__type(value, struct gathering);
 } scratch SEC(".maps");

@@ -120,19 +120,27 @@ static long follow(__u32 step, struct gathering **context)
 	return !state->left;
 }
 
+/* What the record's direction has moved. */
+static __always_inline __u64 *moved(struct socket_event *event)
+{
+	return event->header.type == EVENT_SENT ? &event->bytes_out : &event->bytes_in;
+}
+
 /* A step of bpf_loop(): one record, of as much as it has room for. */
 static long tell_part(__u32 part, struct gathering **context)
 {
 	struct gathering *state = *context;
+	struct socket_event *event = &state->record.event;
 	__u32 before = state->left;
 
 	if (part)
 		COUNT_FOR(state->process, events_seen);
-	state->record.event.http2 = state->http2;
+	event->http2 = state->http2;
 	state->at = 0;
 	state->full = 0;
 	bpf_loop(FOLLOW_STEPS, follow, context, 0);
-	state->record.event.total = state->full ? before - state->left : before;
+	event->total = state->full ? before - state->left : before;
+	*moved(event) += event->total;
 	tell_captured(state);
 	return !state->full;
 }
@@ -141,6 +149,7 @@ static long tell_part(__u32 part, struct gathering **context)
 static __always_inline void tell_frames(struct gathering *state, struct http2_place *place)
 {
 	state->http2 = *place;
+	*moved(&state->record.event) -= state->left; /* each part adds its own */
 	bpf_loop(FOLLOW_PARTS, tell_part, &state, 0);
 	*place = state->http2;
 	if (state->left)

@@ -335,8 +335,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *task)
+static __always_inline int ended(struct task_struct *task)
 {
 	struct thread_ref *ref = thread_ref_of(task);
 	__u32 tgid = task->tgid, index;
@@ -360,6 +359,23 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		give_back(process_at(ledger), ref->process, slot, index);
 	return 0;
 }
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	return ended(task);
+}
+
+#ifdef PROGRAMS_TWICE
+
+/* Finds it done; else the slot would be lost for good. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit_again, struct task_struct *task)
+{
+	return ended(task);
+}
+
+#endif
 
 /* Run by a thread through BPF_PROG_RUN, so the kernel's own idea of who calls is what counts and
  * PID namespaces do not matter.

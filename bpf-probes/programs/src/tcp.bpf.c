@@ -7,6 +7,7 @@
 
 #include "connection.h"
 #include "http2.h"
+#include "position.h"
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -169,18 +170,33 @@ static __always_inline void fill_payload(struct process_state *process, struct s
 		fill_tail(event, user, total);
 }
 
-static __always_inline void copy_account(__u64 *to, struct slot *slot, __u64 now)
+/* The account of the current thread. If that has left its processor since now, or in the middle of
+ * this, it is the account of a later moment.
+ *
+ * returns whose account it is, ns
+ */
+static __always_inline __u64 copy_account(__u64 *to, struct slot *slot, __u64 now)
 {
-	__u32 state = slot->account.state;
+	const struct account *account = &slot->account;
 
-	for (int kind = 0; kind < LEDGER_KINDS; kind++)
-		to[kind] = slot->account.ns[kind] + slot->identity.offset_ns[kind];
-	/* The thread runs right now; but if that was missed, readers in Java see it as it stands
-	 * here, and readings must agree.
-	 */
-	barrier_var(state);
-	if (state < LEDGER_KINDS)
-		to[state] += now - slot->account.last_ns;
+#pragma clang loop unroll(disable)
+	for (int tries = 0; tries < 3; tries++) {
+		__u32 seq = *(volatile __u32 *)&account->seq, state = account->state;
+		__u64 last = account->last_ns;
+
+		for (int kind = 0; kind < LEDGER_KINDS; kind++)
+			to[kind] = account->ns[kind] + slot->identity.offset_ns[kind];
+		/* The thread runs right now; but if that was missed, readers in Java see it as it
+		 * stands here, and readings must agree.
+		 */
+		barrier_var(state);
+		if (state < LEDGER_KINDS)
+			to[state] += now - last;
+		if (seq == *(volatile __u32 *)&account->seq && (__s64)(now - last) >= 0)
+			break;
+		now = bpf_ktime_get_ns();
+	}
+	return now;
 }
 
 static __always_inline void fill_event(struct socket_event *event, struct sock *sk,
@@ -206,7 +222,7 @@ static __always_inline void fill_event(struct socket_event *event, struct sock *
 	if (slot) {
 		event->thread = logical_thread(slot, index);
 		event->head = slot->head;
-		copy_account(event->ns, slot, now);
+		event->header.ns = copy_account(event->ns, slot, now);
 	} else {
 		__builtin_memset(&event->head, 0, sizeof(event->head));
 		__builtin_memset(event->ns, 0, sizeof(event->ns));
@@ -337,13 +353,15 @@ static __always_inline void note_read(struct slot *slot, __u32 index, struct soc
 	request->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
 	/* Read in parts by several threads: the account can only start where this thread came in.
 	 */
-	if (first || request->read_ns < conn->request_read_ns) {
-		request->read_ns = now;
-		copy_account(request->ns, slot, now);
-	}
+	if (first || request->read_ns < conn->request_read_ns)
+		request->read_ns = copy_account(request->ns, slot, now);
 }
 
-static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
+/* place: of scratch, the program's own
+ * again: what another program may have told is not told again
+ */
+static __always_inline int on_transfer(struct sock *sk, int result, __u16 type, __u32 place,
+				       bool again)
 {
 	__u64 now, begin_ns = 0;
 	struct served served;
@@ -367,6 +385,11 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return 0;
+	if (again) {
+		conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
+		if (conn && is_told(conn, sk, tcp, type))
+			return 0;
+	}
 	tid = task->pid;
 	ref = thread_ref_of(task);
 	if (is_agents(&served, ref))
@@ -392,6 +415,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 	rtt_us = tcp->srtt_us >> 3;
 	retransmits = tcp->total_retrans;
 
+	move_on(served.process, conn, sk, tcp, type, total);
 	if (type == EVENT_SENT) {
 		/* When the latest segment left: the call's own, unless some of it is only queued.
 		 */
@@ -400,10 +424,8 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 		    begin_ns > now)
 			begin_ns = now;
 		conn->last_send_ns = now;
-		conn->bytes_out += total;
 	} else {
 		begin_ns = take_arrival(conn, tcp->copied_seq, total);
-		conn->bytes_in += total;
 		if (conn->role == ROLE_SERVER || conn->role == ROLE_UNKNOWN) {
 			bool first = conn->last_direction != EVENT_RECEIVED;
 
@@ -436,7 +458,6 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type)
 			 &buffers, total, (sent ? conn->bytes_out : conn->bytes_in) - total,
 			 sent ? conn->bytes_in : conn->bytes_out);
 	if (framed || (!secured && buffers.count)) {
-		__u32 place = sent;
 		struct gathering *state = bpf_map_lookup_elem(&scratch, &place);
 
 		if (!state)
@@ -525,6 +546,7 @@ static __always_inline int on_opened(struct sock *sk, int new_state)
 		return 0;
 	}
 	note_user(conn, served.number);
+	conn->state = new_state;
 	if (new_state == TCP_LISTEN) {
 		conn->role = ROLE_LISTENER;
 		return 0;
@@ -535,18 +557,24 @@ static __always_inline int on_opened(struct sock *sk, int new_state)
 }
 
 /* The rest may be in anybody's. */
-static __always_inline int on_state(struct sock *sk, int old_state, int new_state)
+static __always_inline int on_state(struct sock *sk, int old_state, int new_state, bool again)
 {
-	struct connection *conn;
+	struct connection *conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
 	__u64 now;
 
+	if (again && conn && conn->state == (__u32)new_state)
+		return 0;
 	if (new_state == TCP_SYN_SENT || new_state == TCP_LISTEN)
 		return on_opened(sk, new_state);
-	conn = bpf_sk_storage_get(&connections, sk, NULL, 0);
 	if (!conn)
 		return 0;
+	conn->state = new_state;
 	now = bpf_ktime_get_ns();
 	if (new_state == TCP_ESTABLISHED) {
+		struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+		if (tcp)
+			begin_positions(conn, sk, tcp);
 		if (old_state == TCP_SYN_RECV && conn->role == ROLE_LISTENER) {
 			conn->role = ROLE_SERVER;
 			conn->cookie = 0;
@@ -560,46 +588,47 @@ static __always_inline int on_state(struct sock *sk, int old_state, int new_stat
 
 #include "dns.bpf.c"
 
-static __always_inline int on_moved(struct sock *sk, int result, __u16 type)
+static __always_inline int on_moved(struct sock *sk, int result, __u16 type, __u32 place)
 {
 	return sk->sk_protocol == IPPROTO_UDP ? on_datagram(sk, result, type)
-					      : on_transfer(sk, result, type);
+					      : on_transfer(sk, result, type, place, false);
 }
 
 #ifdef SOCKETS_BY_FUNCTIONS
 
-static __always_inline int on_socket(struct socket *socket, int result, __u16 type)
+static __always_inline int on_socket(struct socket *socket, int result, __u16 type, __u32 place)
 {
 	struct sock *sk = socket->sk;
 
-	return sk ? on_moved(sk, result, type) : 0;
+	return sk ? on_moved(sk, result, type, place) : 0;
 }
 
 /* What sock_send_length and sock_recv_length are told of, where the call returns from. */
 SEC("fexit/inet_sendmsg")
 int BPF_PROG(on_sent, struct socket *socket, struct msghdr *message, size_t size, int result)
 {
-	return on_socket(socket, result, EVENT_SENT);
+	return on_socket(socket, result, EVENT_SENT, SCRATCH_SENT);
 }
 
 SEC("fexit/inet6_sendmsg")
 int BPF_PROG(on_sent_v6, struct socket *socket, struct msghdr *message, size_t size, int result)
 {
-	return on_socket(socket, result, EVENT_SENT);
+	return on_socket(socket, result, EVENT_SENT, SCRATCH_SENT_OTHER);
 }
 
 SEC("fexit/inet_recvmsg")
 int BPF_PROG(on_received, struct socket *socket, struct msghdr *message, size_t size, int flags,
 	     int result)
 {
-	return flags & MSG_PEEK ? 0 : on_socket(socket, result, EVENT_RECEIVED);
+	return flags & MSG_PEEK ? 0 : on_socket(socket, result, EVENT_RECEIVED, SCRATCH_RECEIVED);
 }
 
 SEC("fexit/inet6_recvmsg")
 int BPF_PROG(on_received_v6, struct socket *socket, struct msghdr *message, size_t size, int flags,
 	     int result)
 {
-	return flags & MSG_PEEK ? 0 : on_socket(socket, result, EVENT_RECEIVED);
+	return flags & MSG_PEEK ? 0
+				: on_socket(socket, result, EVENT_RECEIVED, SCRATCH_RECEIVED_OTHER);
 }
 
 /* The sk_data_ready of sockets that nobody gave another one. */
@@ -614,13 +643,13 @@ int BPF_PROG(on_data_ready, struct sock *sk)
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_sent, struct sock *sk, int result)
 {
-	return on_moved(sk, result, EVENT_SENT);
+	return on_moved(sk, result, EVENT_SENT, SCRATCH_SENT);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(on_received, struct sock *sk, int result, int flags)
 {
-	return flags & MSG_PEEK ? 0 : on_moved(sk, result, EVENT_RECEIVED);
+	return flags & MSG_PEEK ? 0 : on_moved(sk, result, EVENT_RECEIVED, SCRATCH_RECEIVED);
 }
 
 SEC("tp_btf/sk_data_ready")
@@ -634,5 +663,32 @@ int BPF_PROG(on_data_ready, struct sock *sk)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_set_state, struct sock *sk, int old_state, int new_state)
 {
-	return on_state(sk, old_state, new_state);
+	return on_state(sk, old_state, new_state, false);
 }
+
+#ifdef PROGRAMS_TWICE
+
+/* The kernel leaves a program out while a run of it, from which the processor was taken, has not
+ * ended there. These come behind the programs above and tell what those did not.
+ */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(on_sent_again, struct sock *sk, int result)
+{
+	return on_transfer(sk, result, EVENT_SENT, SCRATCH_SENT_OTHER, true);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(on_received_again, struct sock *sk, int result, int flags)
+{
+	return flags & MSG_PEEK
+		   ? 0
+		   : on_transfer(sk, result, EVENT_RECEIVED, SCRATCH_RECEIVED_OTHER, true);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_set_state_again, struct sock *sk, int old_state, int new_state)
+{
+	return on_state(sk, old_state, new_state, true);
+}
+
+#endif

@@ -24,6 +24,8 @@ struct tls_session {
 	__u32 wide; /* as in struct connection, of its plaintext */
 	__u32 used; /* 1: something was sent */
 	__u32 reserved;
+	__u64 bytes_in; /* of plaintext */
+	__u64 bytes_out;
 };
 
 struct {
@@ -140,11 +142,13 @@ static __always_inline void fill_plain(struct socket_event *event, const struct 
 	event->begin_ns = call->cookie ? call->begin_ns : 0;
 	event->rtt_us = session->rtt_us;
 	event->retransmits = session->retransmits;
+	event->bytes_in = session->bytes_in;
+	event->bytes_out = session->bytes_out;
 	event->total = total;
 	if (slot) {
 		event->thread = logical_thread(slot, index);
 		event->head = slot->head;
-		copy_account(event->ns, slot, now);
+		event->header.ns = copy_account(event->ns, slot, now);
 	}
 }
 
@@ -253,6 +257,10 @@ int on_tls_return(struct pt_regs *regs)
 		session->used = 1;
 		session->wide = begins_http2(&buffers, total);
 	}
+	if (call.type == EVENT_PLAIN_SENT)
+		session->bytes_out += total;
+	else
+		session->bytes_in += total;
 	COUNT(served.process, events_seen);
 
 #define EMIT_PLAIN(record_type, size_class)                                                        \

@@ -34,6 +34,12 @@ public final class SocketEvent {
     return buffer.getShort(base + Layout.SocketEvent.HEADER + Layout.EventHeader.TYPE);
   }
 
+  /** Whether it tells of bytes that were sent, plaintext or not; else received, or none. */
+  public boolean isSent() {
+    int type = type();
+    return type == Layout.EVENT_SENT || type == Layout.EVENT_PLAIN_SENT;
+  }
+
   /** Thread id as the kernel knows it. */
   public int tid() {
     return buffer.getInt(base + Layout.SocketEvent.HEADER + Layout.EventHeader.TID);
@@ -74,7 +80,10 @@ public final class SocketEvent {
     return buffer.getInt(base + Layout.SocketEvent.RETRANSMITS);
   }
 
-  /** Bytes that the connection has received since it is watched, this call included. */
+  /**
+   * Bytes that were received since the connection is watched, up to the end of this record; those
+   * that no record tells of are in it. Of plaintext: since its session is known.
+   */
   public long bytesIn() {
     return buffer.getLong(base + Layout.SocketEvent.BYTES_IN);
   }

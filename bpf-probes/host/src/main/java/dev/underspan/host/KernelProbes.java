@@ -340,6 +340,7 @@ public final class KernelProbes implements AutoCloseable {
     counters.put("arrivals_merged", counter(Layout.LossCounters.ARRIVALS_MERGED));
     counters.put("tls_untracked", counter(Layout.LossCounters.TLS_UNTRACKED));
     counters.put("accepts_unseen", counter(Layout.LossCounters.ACCEPTS_UNSEEN));
+    counters.put("transfers_unseen", counter(Layout.LossCounters.TRANSFERS_UNSEEN));
     return counters;
   }
 

@@ -9,6 +9,13 @@ import java.util.Locale;
  * than the others. In the order of preference: the first that the kernel takes is used.
  */
 enum ProgramSet {
+  /**
+   * As the next, and what may be left out while a run of it is interrupted has a second program,
+   * which tells what the first did not: for kernels that take the processor from programs on
+   * tracepoints.
+   */
+  TWICE("tracepoints, each program twice"),
+
   /** Accounts by the scheduler's tracepoints, sockets by those that came with Linux 6.3. */
   TRACING("tracepoints"),
 
@@ -24,14 +31,30 @@ enum ProgramSet {
     this.means = means;
   }
 
-  /** All; those of a property alone, so that tests can try a lesser one on a kernel with all. */
+  /**
+   * All that this kernel needs; those of a property alone, so that tests can try another one on a
+   * kernel with all.
+   */
   static List<ProgramSet> preferences() {
     String some = System.getProperty("underspan.programs");
     return some == null
-        ? List.of(values())
+        ? Arrays.stream(values())
+            .filter(set -> set != TWICE || interruptsPrograms(System.getProperty("os.version")))
+            .toList()
         : Arrays.stream(some.split(",", -1))
             .map(name -> valueOf(name.toUpperCase(Locale.ROOT)))
             .toList();
+  }
+
+  /**
+   * Whether a kernel may take the processor from a program on a tracepoint: none did before 7.0,
+   * whose commit a46023d5616e guards tracepoints by SRCU in place of keeping the processor.
+   *
+   * @param release as uname has it
+   */
+  static boolean interruptsPrograms(String release) {
+    String major = release.replaceAll("\\D.*", "");
+    return !major.isEmpty() && major.length() < 6 && Integer.parseInt(major) >= 7;
   }
 
   /** As its files are called. */

@@ -22,14 +22,17 @@ final class Programs implements AutoCloseable {
   private static final long BPF_ANY = 0;
   private static final long BPF_NOEXIST = 1;
   private static final List<String> SCHEDULER =
-      List.of("on_exit", "on_fork", "on_wakeup", "on_switch");
+      List.of("on_exit", "on_exit_again", "on_fork", "on_wakeup", "on_switch");
   private static final List<String> SOCKETS =
       List.of(
           "on_set_state",
+          "on_set_state_again",
           "on_data_ready",
           "on_sent",
+          "on_sent_again",
           "on_sent_v6",
           "on_received",
+          "on_received_again",
           "on_received_v6");
 
   private final ProgramSet set;
@@ -94,14 +97,17 @@ final class Programs implements AutoCloseable {
 
   /** From now on they run. */
   void attach() throws ProbeException {
-    for (String program : SCHEDULER) {
-      skeleton.attach(program);
-    }
+    attach(SCHEDULER);
     if (socketsMissing == null) {
-      for (String program : SOCKETS) {
-        if (skeleton.has(program)) {
-          skeleton.attach(program);
-        }
+      attach(SOCKETS);
+    }
+  }
+
+  /** Those that are in this set, in order: a second program runs after the first. */
+  private void attach(List<String> programs) throws ProbeException {
+    for (String program : programs) {
+      if (skeleton.has(program)) {
+        skeleton.attach(program);
       }
     }
   }

@@ -153,8 +153,8 @@ final class KernelSide implements Kernel, EventPump {
     }
 
     /**
-     * Everything that there is. Losses are told, since a parser must not pair an answer with the
-     * wrong question.
+     * Everything that there is. Losses are told where the events after them do not show them, since
+     * a parser must not pair an answer with the wrong question.
      *
      * @return how many events
      */
@@ -170,9 +170,12 @@ final class KernelSide implements Kernel, EventPump {
       } catch (RuntimeException e) {
         failed("plaintext of TLS", e);
       }
-      long lost = probes.lostEvents();
-      if (lost != lostBefore || gap) {
+      if (gap) {
         gap = false;
+        events.onGap();
+      }
+      long lost = probes.lostEvents();
+      if (lost != lostBefore) {
         lostBefore = lost;
         events.onLoss();
       }

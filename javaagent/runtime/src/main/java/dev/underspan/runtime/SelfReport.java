@@ -51,6 +51,13 @@ final class SelfReport {
         "ring_full",
         of(kernel, "ring_full"),
         "socket events were dropped and client spans may be missing; raise underspan.ring.bytes");
+    loss(
+        "underspan.events.lost",
+        "{event}",
+        "unseen",
+        of(kernel, "transfers_unseen"),
+        "bytes went over sockets without an event, as the kernel left out our program,"
+            + " and client spans may be missing");
     // The first of these is told where it happens.
     count("underspan.events.lost", "{event}", "failed", kernel::failed);
     count("underspan.events.unread", "{event}", null, of(kernel, "payload_unreadable"));

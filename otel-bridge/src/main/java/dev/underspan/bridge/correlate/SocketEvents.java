@@ -55,6 +55,8 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     final ConnectionInfo info;
     final WireConnection plain;
     final ClientOwners.Connection owned = new ClientOwners.Connection();
+    final StreamPositions positions;
+    @Nullable StreamPositions plaintext;
     @Nullable TlsHellos hellos;
     @Nullable TlsConnection tls;
     @Nullable NativeTls nativeTls;
@@ -62,9 +64,10 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     /** The handshake failed in a native library. */
     boolean failed;
 
-    Watched(ConnectionInfo info, WireConnection plain) {
+    Watched(ConnectionInfo info, WireConnection plain, StreamPositions positions) {
       this.info = info;
       this.plain = plain;
+      this.positions = positions;
     }
 
     void onClose(long timeNs) {
@@ -198,8 +201,15 @@ public final class SocketEvents implements Consumer<SocketEvent> {
         return;
       }
       ConnectionInfo info = describe(event);
-      connection = new Watched(info, new WireConnection(info, sink, counters));
+      connection =
+          new Watched(
+              info,
+              new WireConnection(info, sink, counters),
+              StreamPositions.from(event, !info.joinedMidway()));
       connections.put(cookie, connection);
+    }
+    if (!connection.positions.take(event)) {
+      connection.onLoss();
     }
     owners.onEvent(connection.owned, event);
     Chunk bytes = fill(event);
@@ -218,8 +228,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
     if (connection.tls != null) {
       connection.tls.onHellos(connection.hellos);
-      boolean sent = event.type() == Layout.EVENT_SENT;
-      connection.tls.onEvent(bytes, sent ? event.bytesOut() : event.bytesIn());
+      connection.tls.onEvent(bytes, event.isSent() ? event.bytesOut() : event.bytesIn());
     }
   }
 
@@ -236,7 +245,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     if (event.type() == Layout.EVENT_CLOSED) {
       told.onClosed(event.cookie(), event.ns());
     } else if (event.type() == Layout.EVENT_SENT) {
-      told.onCarried(event.cookie(), fill(event));
+      told.onCarried(event.cookie(), event.bytesOut(), fill(event));
     }
   }
 
@@ -258,9 +267,16 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   private void plaintext(@Nullable Watched connection, SocketEvent event) {
     if (connection == null) {
       counters.tlsDropped.increment(); // the event that told of the connection was lost
-    } else {
-      openNative(connection).onPlaintext(fill(event));
+      return;
     }
+    NativeTls library = openNative(connection);
+    if (connection.plaintext == null) {
+      connection.plaintext = StreamPositions.from(event, true);
+    }
+    if (!connection.plaintext.take(event)) {
+      library.onLoss();
+    }
+    library.onPlaintext(fill(event));
   }
 
   /** A call of a native library has failed: the handshake, if there was no other yet. */
@@ -275,9 +291,17 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
   }
 
-  /** Events were lost, of whichever connections: each resynchronises at its next request. */
-  public void onLoss() {
+  /** For a while there were no events: each connection resynchronises at its next request. */
+  public void onGap() {
     connections.values().forEach(Watched::onLoss);
+    onLoss();
+  }
+
+  /**
+   * Some events were lost. Connections on which we ask have noticed by their positions; of answers
+   * it is not known where they began.
+   */
+  public void onLoss() {
     if (servers != null) {
       servers.onLoss();
     }
@@ -298,7 +322,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
   }
 
   private Chunk fill(SocketEvent event) {
-    boolean sent = event.type() == Layout.EVENT_SENT || event.type() == Layout.EVENT_PLAIN_SENT;
+    boolean sent = event.isSent();
     chunk.direction = sent ? Direction.SENT : Direction.RECEIVED;
     chunk.timeNs = sent ? event.beginNs() : event.ns();
     chunk.arrivalNs = sent ? 0 : event.beginNs();

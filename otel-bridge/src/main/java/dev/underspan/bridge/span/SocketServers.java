@@ -78,6 +78,10 @@ public final class SocketServers implements TlsServers {
     boolean continued;
     boolean pipelined;
 
+    // By the thread that takes the events: what the socket had sent with the last one; -1: none
+    // yet.
+    long carried = -1;
+
     Connection(boolean secured) {
       this.secured = secured;
     }
@@ -282,13 +286,19 @@ public final class SocketServers implements TlsServers {
   /**
    * A socket has carried something.
    *
+   * @param end how many bytes it has sent, these included
    * @param chunk with the sender's account, a {@link ClientSpans.Account}
    */
-  public void onCarried(long cookie, Chunk chunk) {
+  public void onCarried(long cookie, long end, Chunk chunk) {
     Connection connection = connections.get(cookie);
-    if (connection != null && !connection.secured) {
-      onSent(cookie, chunk);
+    if (connection == null || connection.secured) {
+      return;
     }
+    if (connection.carried >= 0 && connection.carried != end - chunk.totalLength) {
+      onLoss(connection);
+    }
+    connection.carried = end;
+    onSent(cookie, chunk);
   }
 
   @Override

@@ -14,7 +14,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class SocketEventsTest {
@@ -29,6 +31,7 @@ class SocketEventsTest {
   private int role = Layout.ROLE_CLIENT;
   private long thread = 12;
   private boolean head = true;
+  private final Map<Long, long[]> moved = new HashMap<>();
 
   /** One record as the kernel writes it, in the order of struct socket_event. */
   private void event(int type, long cookie, long begin, long ns, String payload) {
@@ -46,7 +49,10 @@ class SocketEventsTest {
     out.put(new byte[] {0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2});
     out.put(new byte[] {0, 0, 0, 0, 0, 0, 0, 3});
     out.put(new byte[] {(byte) (head ? 1 : 0), 1, 0, 0, 0, 0, 0, 0});
-    out.putLong(begin).putLong(500).putLong(700).putLong(0).putLong(0);
+    long[] bytesInAndOut = moved.computeIfAbsent(cookie, key -> new long[2]);
+    bytesInAndOut[type == Layout.EVENT_SENT ? 1 : 0] += bytes.length;
+    out.putLong(begin).putLong(500).putLong(700);
+    out.putLong(bytesInAndOut[0]).putLong(bytesInAndOut[1]);
     out.putInt((int) (ns / 100)).putInt(2).putInt(bytes.length).putInt(captured).putInt(tail);
     out.putInt(0);
     byte[] last = new byte[16];
@@ -176,12 +182,58 @@ class SocketEventsTest {
     assertThat(calls).extracting(ClientCall::startNs).containsExactly(3000L);
   }
 
+  /** Bytes of which there is no event. */
+  private void unseen(int type, long cookie, int bytes) {
+    moved.computeIfAbsent(cookie, key -> new long[2])[type == Layout.EVENT_SENT ? 1 : 0] += bytes;
+  }
+
   @Test
-  void aLossDoesNotShiftTheCallsAfterIt() {
+  void aLostAnswerDoesNotShiftTheCallsAfterIt() {
     event(Layout.EVENT_SENT, 1, 1000, 1010, REQUEST);
-    events.onLoss(); // of the answer
+    unseen(Layout.EVENT_RECEIVED, 1, RESPONSE.length());
+    // Nor is it taken for the next one, whose loss would go unnoticed but for its position.
+    event(Layout.EVENT_SENT, 1, 2000, 2010, REQUEST);
+    event(Layout.EVENT_RECEIVED, 1, 2400, 2500, RESPONSE);
+    exchange(1, 3000);
+    assertThat(calls).extracting(ClientCall::startNs).doesNotContain(1000L).contains(3000L);
+    assertThat(calls).allMatch(call -> call.endNs() - call.startNs() < 600);
+  }
+
+  @Test
+  void aLostQuestionIsNoneOfTheCallsAfterIt() {
+    exchange(1, 1000);
+    unseen(Layout.EVENT_SENT, 1, REQUEST.length());
+    event(Layout.EVENT_RECEIVED, 1, 2400, 2500, RESPONSE);
+    exchange(1, 3000);
+    assertThat(calls).extracting(ClientCall::startNs).containsExactly(1000L, 3000L);
+  }
+
+  @Test
+  void whatOneConnectionLosesIsNotMissedOnAnother() {
+    event(Layout.EVENT_SENT, 2, 900, 910, REQUEST);
+    event(Layout.EVENT_SENT, 1, 1000, 1010, REQUEST);
+    unseen(Layout.EVENT_RECEIVED, 1, RESPONSE.length());
+    event(Layout.EVENT_SENT, 1, 2000, 2010, REQUEST);
+    events.onLoss();
+    event(Layout.EVENT_RECEIVED, 2, 2400, 2500, RESPONSE);
+    assertThat(calls).extracting(ClientCall::startNs).containsExactly(900L);
+  }
+
+  @Test
+  void anAnswerThatCameWithinAGapIsNotWaitedFor() {
+    event(Layout.EVENT_SENT, 1, 1000, 1010, REQUEST);
+    events.onGap(); // with the answer in it; whoever counts now begins anew
+    moved.clear();
     exchange(1, 3000);
     assertThat(calls).extracting(ClientCall::startNs).containsExactly(3000L);
+  }
+
+  @Test
+  void aConnectionThatIsKnownAgainGoesOnAtItsPositions() {
+    unseen(Layout.EVENT_SENT, 1, 10_000); // it had given way to others
+    unseen(Layout.EVENT_RECEIVED, 1, 20_000);
+    exchange(1, 1000);
+    assertThat(calls).extracting(ClientCall::startNs).containsExactly(1000L);
   }
 
   @Test

@@ -43,6 +43,7 @@ class SocketServersTest {
   private final SocketServers servers =
       new SocketServers(spans, activities, new WireCounters(), () -> everyRead++);
   private long cookie = 7;
+  private long carried;
   private long number;
   private boolean secured;
 
@@ -73,6 +74,11 @@ class SocketServersTest {
     return now;
   }
 
+  private void carry(Chunk chunk) {
+    carried += chunk.totalLength;
+    servers.onCarried(cookie, carried, chunk);
+  }
+
   private void sent(String text, long atNs, long thread, long cpu) {
     Chunk chunk = new Chunk();
     chunk.direction = Direction.SENT;
@@ -80,7 +86,7 @@ class SocketServersTest {
     chunk.length = chunk.data.length;
     chunk.totalLength = chunk.length;
     chunk.account = new ClientSpans.Account(atNs, Sdk.account(Layout.KIND_CPU, cpu), thread);
-    servers.onCarried(cookie, chunk);
+    carry(chunk);
   }
 
   private long here() {
@@ -215,7 +221,7 @@ class SocketServersTest {
     chunk.length = chunk.data.length;
     chunk.totalLength = chunk.length + 150L;
     chunk.account = new ClientSpans.Account(read + 9, Sdk.account(Layout.KIND_CPU, 1009), here());
-    servers.onCarried(cookie, chunk);
+    carry(chunk);
     assertThat(Sdk.get(sdk.only(), "url.path")).isEqualTo("/a");
     // What the other one was is not known, but not what comes later.
     long next = read("/c");
@@ -274,6 +280,18 @@ class SocketServersTest {
     sent("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", first + 100, here(), 1100);
     long second = read("/second");
     servers.onLoss();
+    sent(OK, second + 400, here(), 1400);
+    List<SpanData> told = sdk.exporter.getFinishedSpanItems();
+    assertThat(told).extracting(Sdk::duration).containsExactly(5100L, 5400L);
+  }
+
+  /** The same, noticed by where the next one stands. */
+  @Test
+  void answersMissedByPosition() {
+    long first = read("/first");
+    sent("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", first + 100, here(), 1100);
+    long second = read("/second");
+    carried += 100;
     sent(OK, second + 400, here(), 1400);
     List<SpanData> told = sdk.exporter.getFinishedSpanItems();
     assertThat(told).extracting(Sdk::duration).containsExactly(5100L, 5400L);
