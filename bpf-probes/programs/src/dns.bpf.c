@@ -69,7 +69,7 @@ static __always_inline int on_datagram(struct sock *sk, int result, __u16 type)
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct wire_record_medium *record;
 	struct served served;
-	__u64 now, begin_ns;
+	__u64 now, begin_ns, account[LEDGER_KINDS];
 	struct user_buffers buffers;
 	struct connection *conn;
 	struct thread_ref *ref;
@@ -101,7 +101,7 @@ static __always_inline int on_datagram(struct sock *sk, int result, __u16 type)
 	if (!conn->cookie)
 		conn->cookie = bpf_get_socket_cookie(sk);
 	slot = enrol_thread(&served, task, false, KIND_CPU, &index);
-	now = bpf_ktime_get_ns();
+	now = read_account(account, slot);
 	begin_ns = now;
 	if (type == EVENT_RECEIVED) {
 		begin_ns = conn->request_arrival_ns;
@@ -116,8 +116,8 @@ static __always_inline int on_datagram(struct sock *sk, int result, __u16 type)
 		COUNT(served.process, ring_full);
 		return 0;
 	}
-	fill_event(&record->event, sk, conn, type, result, now, task->pid, slot, index, begin_ns, 0,
-		   0);
+	fill_event(&record->event, sk, conn, type, result, now, task->pid, slot, index, account,
+		   begin_ns, 0, 0);
 	if (!record->event.endpoint.remote_port && type == EVENT_SENT)
 		fill_destination(&record->event.endpoint, regs);
 	fill_payload(served.process, &record->event, record->payload, PAYLOAD_MEDIUM, buffers.base,

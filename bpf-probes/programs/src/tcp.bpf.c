@@ -170,29 +170,33 @@ static __always_inline void fill_payload(struct process_state *process, struct s
 		fill_tail(event, user, total);
 }
 
-/* The account of the current thread. If that has left its processor since now, or in the middle of
- * this, it is the account of a later moment.
+/* The account of the current thread as it stands now: if that leaves its processor in the middle of
+ * this, as it comes back. Without a slot it is left as it is.
  *
- * returns whose account it is, ns
+ * returns whose moment's account it is, ns
  */
-static __always_inline __u64 copy_account(__u64 *to, struct slot *slot, __u64 now)
+static __always_inline __u64 read_account(__u64 *to, const struct slot *slot)
 {
-	const struct account *account = &slot->account;
+	const volatile struct account *account;
+	__u64 now = bpf_ktime_get_ns();
 
+	if (!slot)
+		return now;
+	account = &slot->account;
 #pragma clang loop unroll(disable)
 	for (int tries = 0; tries < 3; tries++) {
-		__u32 seq = *(volatile __u32 *)&account->seq, state = account->state;
+		__u32 seq = account->seq, state = account->state;
 		__u64 last = account->last_ns;
 
 		for (int kind = 0; kind < LEDGER_KINDS; kind++)
-			to[kind] = account->ns[kind] + slot->identity.offset_ns[kind];
+			to[kind] = slot->account.ns[kind] + slot->identity.offset_ns[kind];
 		/* The thread runs right now; but if that was missed, readers in Java see it as it
 		 * stands here, and readings must agree.
 		 */
 		barrier_var(state);
 		if (state < LEDGER_KINDS)
 			to[state] += now - last;
-		if (seq == *(volatile __u32 *)&account->seq && (__s64)(now - last) >= 0)
+		if (seq == account->seq && (__s64)(now - last) >= 0)
 			break;
 		now = bpf_ktime_get_ns();
 	}
@@ -201,8 +205,9 @@ static __always_inline __u64 copy_account(__u64 *to, struct slot *slot, __u64 no
 
 static __always_inline void fill_event(struct socket_event *event, struct sock *sk,
 				       struct connection *conn, __u16 type, __u32 total, __u64 now,
-				       __u32 tid, struct slot *slot, __u32 index, __u64 begin_ns,
-				       __u32 rtt_us, __u32 retransmits)
+				       __u32 tid, struct slot *slot, __u32 index,
+				       const __u64 *account, __u64 begin_ns, __u32 rtt_us,
+				       __u32 retransmits)
 {
 	event->header.type = type;
 	event->header.tid = tid;
@@ -222,7 +227,7 @@ static __always_inline void fill_event(struct socket_event *event, struct sock *
 	if (slot) {
 		event->thread = logical_thread(slot, index);
 		event->head = slot->head;
-		event->header.ns = copy_account(event->ns, slot, now);
+		__builtin_memcpy(event->ns, account, sizeof(event->ns));
 	} else {
 		__builtin_memset(&event->head, 0, sizeof(event->head));
 		__builtin_memset(event->ns, 0, sizeof(event->ns));
@@ -334,7 +339,7 @@ static __always_inline void note_recent(__u32 number, struct sock *sk,
 /* The same in the reader's slot, with its account. */
 static __always_inline void note_read(struct slot *slot, __u32 index, struct sock *sk,
 				      const struct connection *conn, bool first, __u64 now,
-				      __u32 rtt_us, __u32 retransmits)
+				      const __u64 *account, __u32 rtt_us, __u32 retransmits)
 {
 	struct server_request *request = &slot->request;
 	__u64 thread = logical_thread(slot, index);
@@ -353,8 +358,10 @@ static __always_inline void note_read(struct slot *slot, __u32 index, struct soc
 	request->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
 	/* Read in parts by several threads: the account can only start where this thread came in.
 	 */
-	if (first || request->read_ns < conn->request_read_ns)
-		request->read_ns = copy_account(request->ns, slot, now);
+	if (first || request->read_ns < conn->request_read_ns) {
+		request->read_ns = now;
+		__builtin_memcpy(request->ns, account, sizeof(request->ns));
+	}
 }
 
 /* place: of scratch, the program's own
@@ -363,7 +370,7 @@ static __always_inline void note_read(struct slot *slot, __u32 index, struct soc
 static __always_inline int on_transfer(struct sock *sk, int result, __u16 type, __u32 place,
 				       bool again)
 {
-	__u64 now, begin_ns = 0;
+	__u64 now, begin_ns = 0, account[LEDGER_KINDS];
 	struct served served;
 	struct connection *conn;
 	struct thread_ref *ref;
@@ -410,7 +417,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type, 
 	if (!conn->cookie)
 		conn->cookie = bpf_get_socket_cookie(sk);
 	slot = enrol_thread(&served, task, false, KIND_CPU, &index);
-	now = bpf_ktime_get_ns(); /* not before the account begins */
+	now = read_account(account, slot); /* not before it begins */
 	total = result;
 	rtt_us = tcp->srtt_us >> 3;
 	retransmits = tcp->total_retrans;
@@ -438,7 +445,8 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type, 
 			conn->request_bytes += total;
 			note_recent(served.number, sk, conn, rtt_us, retransmits);
 			if (slot)
-				note_read(slot, index, sk, conn, first, now, rtt_us, retransmits);
+				note_read(slot, index, sk, conn, first, now, account, rtt_us,
+					  retransmits);
 		}
 	}
 	conn->last_direction = type;
@@ -463,7 +471,7 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type, 
 		if (!state)
 			return 0;
 		fill_event(&state->record.event, sk, conn, type, total, now, tid, slot, index,
-			   begin_ns, rtt_us, retransmits);
+			   account, begin_ns, rtt_us, retransmits);
 		begin_gathering(state, served.number, &buffers, total,
 				framed ? PAYLOAD_WIDE : PAYLOAD_LARGE);
 		if (framed) {
@@ -487,8 +495,8 @@ static __always_inline int on_transfer(struct sock *sk, int result, __u16 type, 
 			COUNT(served.process, ring_full);                                          \
 			return 0;                                                                  \
 		}                                                                                  \
-		fill_event(&record->event, sk, conn, type, total, now, tid, slot, index, begin_ns, \
-			   rtt_us, retransmits);                                                   \
+		fill_event(&record->event, sk, conn, type, total, now, tid, slot, index, account,  \
+			   begin_ns, rtt_us, retransmits);                                         \
 		record->event.secured = secured;                                                   \
 		fill_payload(served.process, &record->event, record->payload, size_class,          \
 			     buffers.base, total);                                                 \
@@ -526,7 +534,7 @@ static __always_inline void tell_closed(struct sock *sk, struct connection *conn
 		return;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
-	fill_event(event, sk, conn, EVENT_CLOSED, 0, now, 0, NULL, LEDGER_NO_SLOT, now,
+	fill_event(event, sk, conn, EVENT_CLOSED, 0, now, 0, NULL, LEDGER_NO_SLOT, NULL, now,
 		   tcp ? tcp->srtt_us >> 3 : 0, tcp ? tcp->total_retrans : 0);
 	bpf_ringbuf_submit(event, wakeup(process));
 }

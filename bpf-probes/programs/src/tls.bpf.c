@@ -131,7 +131,7 @@ int on_tls_error_old(struct pt_regs *regs)
 
 static __always_inline void fill_plain(struct socket_event *event, const struct tls_call *call,
 				       const struct tls_session *session, __u32 total, __u64 now,
-				       struct slot *slot, __u32 index)
+				       struct slot *slot, __u32 index, const __u64 *account)
 {
 	__builtin_memset(event, 0, sizeof(*event));
 	event->header.type = call->type;
@@ -148,7 +148,7 @@ static __always_inline void fill_plain(struct socket_event *event, const struct 
 	if (slot) {
 		event->thread = logical_thread(slot, index);
 		event->head = slot->head;
-		event->header.ns = copy_account(event->ns, slot, now);
+		__builtin_memcpy(event->ns, account, sizeof(event->ns));
 	}
 }
 
@@ -185,6 +185,7 @@ static __always_inline void tell_failure(const struct served *served, struct tas
 {
 	struct tls_key key = {.stream = call->stream, .process = served->number};
 	struct tls_session *session = session_of(served, call);
+	__u64 now, account[LEDGER_KINDS];
 	struct socket_event *event;
 	struct slot *slot;
 	__u32 index;
@@ -194,13 +195,14 @@ static __always_inline void tell_failure(const struct served *served, struct tas
 	if (!session)
 		return;
 	slot = enrol_thread(served, task, false, KIND_CPU, &index);
+	now = read_account(account, slot);
 	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
 	if (!event) {
 		COUNT(served->process, ring_full);
 		return;
 	}
 	COUNT(served->process, events_seen);
-	fill_plain(event, call, session, call->error, bpf_ktime_get_ns(), slot, index);
+	fill_plain(event, call, session, call->error, now, slot, index, account);
 	event->header.type = EVENT_TLS_FAILED;
 	bpf_ringbuf_submit(event, wakeup(served->process));
 }
@@ -211,7 +213,7 @@ int on_tls_return(struct pt_regs *regs)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread_ref *ref = thread_ref_of(task);
 	__s32 result = call_result(regs);
-	__u64 moved = result, now;
+	__u64 moved = result, now, account[LEDGER_KINDS];
 	struct tls_session *session;
 	struct tls_call call;
 	struct slot *slot;
@@ -251,7 +253,7 @@ int on_tls_return(struct pt_regs *regs)
 	if (!session)
 		return 0;
 	slot = enrol_thread(&served, task, false, KIND_CPU, &index);
-	now = bpf_ktime_get_ns();
+	now = read_account(account, slot);
 	buffers.base = (const void *)call.buffer;
 	if (call.type == EVENT_PLAIN_SENT && !session->used) {
 		session->used = 1;
@@ -271,7 +273,7 @@ int on_tls_return(struct pt_regs *regs)
 			COUNT(served.process, ring_full);                                          \
 			return 0;                                                                  \
 		}                                                                                  \
-		fill_plain(&record->event, &call, session, total, now, slot, index);               \
+		fill_plain(&record->event, &call, session, total, now, slot, index, account);      \
 		fill_payload(served.process, &record->event, record->payload, size_class,          \
 			     buffers.base, total);                                                 \
 		bpf_ringbuf_submit(record, wakeup(served.process));                                \

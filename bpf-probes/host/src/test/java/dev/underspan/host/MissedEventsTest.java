@@ -208,10 +208,10 @@ class MissedEventsTest {
   void whoseEstablishmentWasNotSeenIsServedAllTheSame() throws Exception {
     TestProbes.needSockets();
     try (ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress())) {
-      probes.programs().skeleton().detach("on_set_state");
+      List<String> taken = TestProbes.takeAway(probes, "on_set_state");
       try (Socket client = new Socket(server.getInetAddress(), server.getLocalPort());
           Socket accepted = server.accept()) {
-        probes.programs().skeleton().attach("on_set_state");
+        TestProbes.giveBack(probes, taken);
         int slot = probes.enrol(false);
         client.getOutputStream().write(1);
         assertThat(accepted.getInputStream().read()).isOne();

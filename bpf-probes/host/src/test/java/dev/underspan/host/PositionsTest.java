@@ -9,7 +9,6 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
 import org.jspecify.annotations.NullUnmarked;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -53,14 +52,9 @@ class PositionsTest {
 
   /** Runs without the programs that tell of a direction. */
   private void unseen(String program, TestProbes.Work work) throws Exception {
-    LightSkeleton skeleton = probes.programs().skeleton();
-    List<String> taken =
-        Stream.of(program, program + "_v6", program + "_again").filter(skeleton::has).toList();
-    taken.forEach(skeleton::detach);
+    List<String> taken = TestProbes.takeAway(probes, program);
     work.run();
-    for (String each : taken) {
-      skeleton.attach(each);
-    }
+    TestProbes.giveBack(probes, taken);
   }
 
   /** {bytes of the call, bytes so far} of each event of a type. */

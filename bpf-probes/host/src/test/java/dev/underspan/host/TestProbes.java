@@ -70,6 +70,25 @@ final class TestProbes {
     assumeThat(SOCKETS).as("this kernel shows no sockets").isTrue();
   }
 
+  /**
+   * Detaches a program, and those that would tell in its place.
+   *
+   * @return all of them, to be given back
+   */
+  static List<String> takeAway(KernelProbes probes, String program) {
+    LightSkeleton skeleton = probes.programs().skeleton();
+    List<String> taken =
+        Stream.of(program, program + "_v6", program + "_again").filter(skeleton::has).toList();
+    taken.forEach(skeleton::detach);
+    return taken;
+  }
+
+  static void giveBack(KernelProbes probes, List<String> taken) throws ProbeException {
+    for (String program : taken) {
+      probes.programs().skeleton().attach(program);
+    }
+  }
+
   interface Work {
     void run() throws Exception;
   }
