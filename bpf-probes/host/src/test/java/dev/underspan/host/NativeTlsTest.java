@@ -12,7 +12,9 @@ import java.nio.file.Path;
 import java.security.KeyStore;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
@@ -208,6 +210,7 @@ class NativeTlsTest {
     libc.close(fd);
     echo.join();
     List<Told> told = new ArrayList<>();
+    Map<Integer, Long> ends = new HashMap<>();
     probes
         .events()
         .drain(
@@ -217,6 +220,7 @@ class NativeTlsTest {
                       || event.type() == Layout.EVENT_PLAIN_RECEIVED
                       || event.type() == Layout.EVENT_TLS_FAILED;
               if (event.role() == Layout.ROLE_CLIENT && (plain || event.remotePort() == port)) {
+                TestProbes.assertFollows(ends, event);
                 byte[] payload = new byte[event.captured()];
                 event.payload(payload);
                 told.add(

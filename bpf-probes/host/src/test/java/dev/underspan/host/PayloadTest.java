@@ -13,7 +13,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.jspecify.annotations.NullUnmarked;
 import org.junit.jupiter.api.AfterAll;
@@ -60,6 +62,7 @@ class PayloadTest {
   /** The events of the client's side. */
   private static List<Kept> events(Work work) throws Exception {
     List<Kept> kept = new ArrayList<>();
+    Map<Integer, Long> ends = new HashMap<>();
     try (ServerSocketChannel listener = ServerSocketChannel.open()) {
       listener.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
       try (SocketChannel client = SocketChannel.open(listener.getLocalAddress());
@@ -71,6 +74,7 @@ class PayloadTest {
             .drain(
                 event -> {
                   if (event.localPort() == port) {
+                    TestProbes.assertFollows(ends, event);
                     byte[] payload = new byte[event.captured()];
                     event.payload(payload);
                     byte[] begun = new byte[9];

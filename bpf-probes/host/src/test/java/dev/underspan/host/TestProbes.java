@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -63,6 +64,19 @@ final class TestProbes {
     byte[] bytes = new byte[event.captured()];
     event.payload(bytes);
     return new String(bytes, StandardCharsets.US_ASCII);
+  }
+
+  /**
+   * Each record of bytes must begin where the one before of its type ended.
+   *
+   * @param ends by type, of one connection's records so far
+   */
+  static void assertFollows(Map<Integer, Long> ends, SocketEvent event) {
+    if (event.total() > 0 && event.type() != Layout.EVENT_TLS_FAILED) {
+      long end = event.isSent() ? event.bytesOut() : event.bytesIn();
+      Long before = ends.put(event.type(), end);
+      assertThat(end - event.total()).isEqualTo(before == null ? 0 : before);
+    }
   }
 
   /** For a test that is about sockets: not on a kernel that has no way to see them. */
