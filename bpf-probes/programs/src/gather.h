@@ -62,8 +62,10 @@ struct gathering {
 enum scratch_place {
 	SCRATCH_SENT,
 	SCRATCH_RECEIVED,
+#if defined(SOCKETS_BY_FUNCTIONS) || defined(PROGRAMS_TWICE)
 	SCRATCH_SENT_OTHER,
 	SCRATCH_RECEIVED_OTHER,
+#endif
 	SCRATCH_PLACES,
 };
 

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The one jar is for all processors that it says it is for. */
 class PlatformsIT {
   private static final String PROGRAMS = "inside/dev/underspan/programs/";
-  private static final List<String> SETS = List.of("tracing", "functions", "ledger");
+  private static final List<String> SETS = List.of("twice", "tracing", "functions", "ledger");
   private static final List<String> PARTS = List.of(".insns", ".data", ".properties", ".catalogue");
 
   @ParameterizedTest

@@ -10,33 +10,47 @@ import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.NullUnmarked;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** What moved without an event is known by the next one. Needs root and fails without. */
 @NullUnmarked
 class PositionsTest {
-  private KernelProbes probes;
+  private static KernelProbes probes;
+  private long unseenBefore;
   private ServerSocket server;
   private Socket client;
   private Socket accepted;
 
-  @BeforeEach
-  void open() throws Exception {
+  @BeforeAll
+  static void open() throws Exception {
     TestProbes.needSockets();
     probes = TestProbes.open();
+  }
+
+  @AfterAll
+  static void close() {
+    if (probes != null) {
+      probes.close();
+    }
+  }
+
+  @BeforeEach
+  void listen() throws Exception {
+    unseenBefore = probes.counters().get("transfers_unseen");
     server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress());
     connect();
   }
 
   @AfterEach
-  void close() throws Exception {
-    for (AutoCloseable open : new AutoCloseable[] {client, accepted, server, probes}) {
-      if (open != null) {
-        open.close();
-      }
-    }
+  void disconnect() throws Exception {
+    client.close();
+    accepted.close();
+    server.close();
+    told(0);
   }
 
   private void connect() throws Exception {
@@ -74,7 +88,7 @@ class PositionsTest {
   }
 
   private long unseen() {
-    return probes.counters().get("transfers_unseen");
+    return probes.counters().get("transfers_unseen") - unseenBefore;
   }
 
   @Test
@@ -157,6 +171,7 @@ class PositionsTest {
     move(1234);
     probes.close();
     probes = TestProbes.open();
+    unseenBefore = 0;
     move(5);
     move(6);
     assertThat(told(Layout.EVENT_SENT)).containsExactly(List.of(5L, 5L), List.of(6L, 11L));

@@ -12,8 +12,8 @@ import java.util.List;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
 import org.jspecify.annotations.NullUnmarked;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -25,13 +25,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 @NullUnmarked
 class TwiceTest {
   private static final int ROUNDS = 100;
-
-  private KernelProbes probes;
-
   private static final int SLOTS = 61;
 
-  @BeforeEach
-  void open() throws Exception {
+  private static KernelProbes probes;
+
+  @BeforeAll
+  static void open() throws Exception {
     assumeThat(KernelTypes.read(KernelTypes.FILE).hasTracepoint("sock_send_length")).isTrue();
     System.setProperty("underspan.programs", "twice");
     try {
@@ -42,10 +41,28 @@ class TwiceTest {
     assertThat(probes.programs().set()).isEqualTo(ProgramSet.TWICE);
   }
 
-  @AfterEach
-  void close() {
+  @AfterAll
+  static void close() {
     if (probes != null) {
       probes.close();
+    }
+  }
+
+  /** Works without one of two programs. */
+  private static void without(String program, TestProbes.Work work) throws Exception {
+    if (program.isEmpty()) {
+      work.run();
+      return;
+    }
+    LightSkeleton skeleton = probes.programs().skeleton();
+    skeleton.detach(program);
+    try {
+      work.run();
+    } finally {
+      skeleton.attach(program);
+      // The second one behind the first again.
+      String first = program.replace("_again", "");
+      TestProbes.giveBack(probes, TestProbes.takeAway(probes, first));
     }
   }
 
@@ -92,11 +109,14 @@ class TwiceTest {
   @ParameterizedTest
   @ValueSource(strings = {"on_sent", "on_received", "on_set_state"})
   void whatTheFirstDidNotTellTheSecondDoes(String program) throws Exception {
-    probes.programs().skeleton().detach(program);
-    assertThat(converse()).isEqualTo(whole());
-    assertThat(probes.counters())
-        .containsEntry("transfers_unseen", 0L)
-        .containsEntry("accepts_unseen", 0L);
+    without(
+        program,
+        () -> {
+          assertThat(converse()).isEqualTo(whole());
+          assertThat(probes.counters())
+              .containsEntry("transfers_unseen", 0L)
+              .containsEntry("accepts_unseen", 0L);
+        });
   }
 
   /** The slot that a new thread is given. */
@@ -112,13 +132,14 @@ class TwiceTest {
   @ParameterizedTest
   @ValueSource(strings = {"", "on_exit", "on_exit_again"})
   void slotsOfEndedThreadsAreFreeOnce(String taken) throws Exception {
-    if (!taken.isEmpty()) {
-      probes.programs().skeleton().detach(taken);
-    }
-    for (int i = 0; i < 3 * SLOTS; i++) {
-      assertThat(enrolled()).isPositive();
-    }
-    assertThat(probes.counters()).containsEntry("slots_exhausted", 0L);
+    without(
+        taken,
+        () -> {
+          for (int i = 0; i < 3 * SLOTS; i++) {
+            assertThat(enrolled()).isPositive();
+          }
+          assertThat(probes.counters()).containsEntry("slots_exhausted", 0L);
+        });
   }
 
   @Test

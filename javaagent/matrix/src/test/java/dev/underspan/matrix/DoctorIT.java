@@ -170,7 +170,7 @@ class DoctorIT {
       assertThat(program.path("attached").path("answer").asText()).isEqualTo("unknown");
       assertThat(program.path("instructions").asInt()).isPositive();
     }
-    for (String set : List.of("tracing", "functions", "ledger")) {
+    for (String set : List.of("twice", "tracing", "functions", "ledger")) {
       assertThat(report.path("sets").path(set).path("answer").asText()).isEqualTo("unknown");
     }
   }
