@@ -56,8 +56,8 @@ final class SelfReport {
         "{event}",
         "unseen",
         of(kernel, "transfers_unseen"),
-        "bytes went over sockets without an event, as the kernel left out our program,"
-            + " and client spans may be missing");
+        "bytes went over sockets without an event (the kernel left out our program, or it was"
+            + " sendfile before Linux 6.5), and client spans may be missing");
     // The first of these is told where it happens.
     count("underspan.events.lost", "{event}", "failed", kernel::failed);
     count("underspan.events.unread", "{event}", null, of(kernel, "payload_unreadable"));
