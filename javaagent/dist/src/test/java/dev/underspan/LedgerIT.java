@@ -269,7 +269,11 @@ class LedgerIT {
         AppUnderAgent app =
             new AppUnderAgent.Builder(home, directory, receiver.endpoint())
                 .command("dev.underspan.testapp.BudgetApp", threads)
-                .jvm("-Xmx512m", "-Djdk.tracePinnedThreads=off")
+                // Else the JDK's server closes idle connections that the client is about to use.
+                .jvm(
+                    "-Xmx512m",
+                    "-Djdk.tracePinnedThreads=off",
+                    "-Dsun.net.httpserver.maxIdleConnections=1000")
                 .agent("otel.bsp.max.queue.size=65536")
                 .start()) {
       assertThat(app.level()).contains("level kernel");
