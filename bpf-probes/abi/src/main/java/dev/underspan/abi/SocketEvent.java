@@ -40,6 +40,11 @@ public final class SocketEvent {
     return type == Layout.EVENT_SENT || type == Layout.EVENT_PLAIN_SENT;
   }
 
+  /** Where the record ends in the stream of its direction: what that has moved by then, bytes. */
+  public long end() {
+    return isSent() ? bytesOut() : bytesIn();
+  }
+
   /** Thread id as the kernel knows it. */
   public int tid() {
     return buffer.getInt(base + Layout.SocketEvent.HEADER + Layout.EventHeader.TID);
@@ -88,7 +93,7 @@ public final class SocketEvent {
     return buffer.getLong(base + Layout.SocketEvent.BYTES_IN);
   }
 
-  /** Bytes that the connection has sent since it is watched, this call included. */
+  /** The same, of bytes that were sent. */
   public long bytesOut() {
     return buffer.getLong(base + Layout.SocketEvent.BYTES_OUT);
   }

@@ -76,7 +76,7 @@ public final class ProbeTrial {
   private @Nullable Programs trySets() {
     Programs used = null;
     for (ProgramSet set : ProgramSet.values()) {
-      if (set == ProgramSet.TWICE && !ProgramSet.preferences().contains(set)) {
+      if (!set.isNeeded() && !ProgramSet.preferences().contains(set)) {
         sets.put(set.id(), Finding.no("not needed: this kernel does not interrupt programs"));
         continue;
       }

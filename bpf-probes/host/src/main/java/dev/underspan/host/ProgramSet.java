@@ -38,12 +38,15 @@ enum ProgramSet {
   static List<ProgramSet> preferences() {
     String some = System.getProperty("underspan.programs");
     return some == null
-        ? Arrays.stream(values())
-            .filter(set -> set != TWICE || interruptsPrograms(System.getProperty("os.version")))
-            .toList()
+        ? Arrays.stream(values()).filter(ProgramSet::isNeeded).toList()
         : Arrays.stream(some.split(",", -1))
             .map(name -> valueOf(name.toUpperCase(Locale.ROOT)))
             .toList();
+  }
+
+  /** False if the running kernel gets all that it tells from the next one, too. */
+  boolean isNeeded() {
+    return this != TWICE || interruptsPrograms(System.getProperty("os.version"));
   }
 
   /**

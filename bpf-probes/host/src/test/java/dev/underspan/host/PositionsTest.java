@@ -79,9 +79,7 @@ class PositionsTest {
         .drain(
             event -> {
               if (event.type() == type) {
-                told.add(
-                    List.of(
-                        (long) event.total(), event.isSent() ? event.bytesOut() : event.bytesIn()));
+                told.add(List.of((long) event.total(), event.end()));
               }
             });
     return told;

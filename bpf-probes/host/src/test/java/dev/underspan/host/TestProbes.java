@@ -73,9 +73,8 @@ final class TestProbes {
    */
   static void assertFollows(Map<Integer, Long> ends, SocketEvent event) {
     if (event.total() > 0 && event.type() != Layout.EVENT_TLS_FAILED) {
-      long end = event.isSent() ? event.bytesOut() : event.bytesIn();
-      Long before = ends.put(event.type(), end);
-      assertThat(end - event.total()).isEqualTo(before == null ? 0 : before);
+      Long before = ends.put(event.type(), event.end());
+      assertThat(event.end() - event.total()).isEqualTo(before == null ? 0 : before);
     }
   }
 

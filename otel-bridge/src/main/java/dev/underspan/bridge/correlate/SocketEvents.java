@@ -228,7 +228,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     }
     if (connection.tls != null) {
       connection.tls.onHellos(connection.hellos);
-      connection.tls.onEvent(bytes, event.isSent() ? event.bytesOut() : event.bytesIn());
+      connection.tls.onEvent(bytes, event.end());
     }
   }
 
@@ -245,7 +245,7 @@ public final class SocketEvents implements Consumer<SocketEvent> {
     if (event.type() == Layout.EVENT_CLOSED) {
       told.onClosed(event.cookie(), event.ns());
     } else if (event.type() == Layout.EVENT_SENT) {
-      told.onCarried(event.cookie(), event.bytesOut(), fill(event));
+      told.onCarried(event.cookie(), event.end(), fill(event));
     }
   }
 

@@ -22,7 +22,7 @@ final class StreamPositions {
    */
   static StreamPositions from(SocketEvent event, boolean whole) {
     StreamPositions positions = new StreamPositions();
-    if (whole && end(event) == event.total()) {
+    if (whole && event.end() == event.total()) {
       positions.sent = 0;
       positions.received = 0;
     }
@@ -31,7 +31,7 @@ final class StreamPositions {
 
   /** Takes the stream's next event; false if others are missing before it. */
   boolean take(SocketEvent event) {
-    long end = end(event);
+    long end = event.end();
     long before;
     if (event.isSent()) {
       before = sent;
@@ -41,9 +41,5 @@ final class StreamPositions {
       received = end;
     }
     return before == UNKNOWN || before == end - event.total();
-  }
-
-  private static long end(SocketEvent event) {
-    return event.isSent() ? event.bytesOut() : event.bytesIn();
   }
 }
